@@ -1,0 +1,87 @@
+# One command for each thing one does here; `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INTEROP := tests/interop
+# Test processes side by side.
+JOBS ?= 2
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+SETUP := $(VENV)/.installed
+NODE := $(INTEROP)/node_modules/.installed
+DOCS := $(VENV)/.docs-installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check public-types format golden bench docs lock clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(SETUP) ## Make .venv with all that development needs
+
+demo: $(SETUP) ## See toril work in a small shop (INPUT=folder takes your photos)
+	@$(BIN)/python -m examples.shop $(if $(INPUT),"$(INPUT)")
+
+test: $(SETUP) $(NODE) ## Run every test (ARGS=... for pytest, JOBS=n processes)
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+check: $(SETUP) ## Check form, types and import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory public-types
+
+# Shown, not enforced, as long as the line below begins with a dash.
+public-types: $(SETUP)
+	-PYTHONPATH=src $(BIN)/pyright --verifytypes toril --ignoreexternal
+
+format: $(SETUP) ## Bring the code into form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+golden: $(SETUP) ## Replay recorded scenarios of BullMQ (DIR=folder, default tests/golden)
+	@$(BIN)/python -m tests.golden.replay $(if $(DIR),"$(DIR)",tests/golden)
+
+bench: $(SETUP) $(NODE) ## Measure toril and BullMQ side by side (ARGS=... for the benchmark)
+	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+docs: $(DOCS) ## Build the documentation into site/, strictly
+	$(BIN)/zensical build --clean --strict
+
+lock: $(SETUP) ## Pin the newest versions that pyproject.toml allows
+	$(BIN)/python -m pip install -qq 'uv>=0.9'
+	$(COMPILE) --extra dev pyproject.toml -o requirements/dev.lock
+	$(COMPILE) --extra docs -c requirements/dev.lock pyproject.toml -o requirements/docs.lock
+	$(COMPILE) --no-deps requirements/photos.in -o requirements/photos.lock
+	cd $(INTEROP) && npm install --package-lock-only --no-audit --no-fund
+
+clean: ## Remove all that the other commands made
+	rm -rf $(VENV) $(INTEROP)/node_modules .toril build dist out site .cache
+	rm -rf .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	find src tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+COMPILE := $(BIN)/python -m uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-emit-package toril --custom-compile-command 'make lock'
+
+# A venv that was left half made is made anew.
+$(SETUP): pyproject.toml requirements/dev.lock requirements/photos.lock
+	@$(PYTHON) -c 'import sys; sys.exit("toril needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install -qq --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install -qq --require-hashes --no-deps -r requirements/photos.lock
+	$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DOCS): $(SETUP) requirements/docs.lock
+	$(BIN)/python -m pip install -qq --require-hashes -r requirements/docs.lock
+	@touch $@
+
+$(NODE): $(INTEROP)/package.json $(INTEROP)/package-lock.json
+	@command -v npm >/dev/null || { echo 'The interop tests need Node 20 or newer, with npm.' >&2; exit 1; }
+	cd $(INTEROP) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,144 @@
+"""A job for blocking code: the same verbs, each waiting for its answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from toril.core.job import Job
+from toril.core.portal import Call
+from toril.model.duration import Duration
+from toril.model.job import JobRecord
+from toril.store.contract import Logs
+
+
+class BlockingJob(JobRecord):
+    """A job whose verbs block; for handlers in threads, and for code without an event loop."""
+
+    __slots__ = ("_call", "_job")
+
+    def __init__(self, job: Job, call: Call) -> None:
+        super().__init__(job.queue, job.id, job.fields, job.token)
+        self._job = job
+        self._call = call
+
+    @property
+    def created(self) -> bool:
+        """Whether the ``add`` that returned it made it."""
+        return self._job.created
+
+    def refresh(self) -> None:
+        """Read the job again; see ``Job.refresh``."""
+        self._call(self._job.refresh())
+        self.fields = self._job.fields
+
+    def update_progress(self, progress: Any) -> None:
+        """Report progress; see ``Job.update_progress``."""
+        self._call(self._job.update_progress(progress))
+
+    def update_data(self, data: Any) -> None:
+        """Replace the payload; see ``Job.update_data``."""
+        self._call(self._job.update_data(data))
+
+    def log(self, row: str) -> int:
+        """Append a row to the log; see ``Job.log``."""
+        return self._call(self._job.log(row))
+
+    def logs(self, start: int = 0, end: int = -1, *, ascending: bool = True) -> Logs:
+        """Rows of the log; see ``Job.logs``."""
+        return self._call(self._job.logs(start, end, ascending=ascending))
+
+    def clear_logs(self, keep: int = 0) -> None:
+        """Delete the log; see ``Job.clear_logs``."""
+        self._call(self._job.clear_logs(keep))
+
+    def promote(self) -> None:
+        """Let a delayed job wait now; see ``Job.promote``."""
+        self._call(self._job.promote())
+
+    def change_delay(self, delay: Duration) -> None:
+        """Let a delayed job be due at another time; see ``Job.change_delay``."""
+        self._call(self._job.change_delay(delay))
+
+    def change_priority(self, priority: int = 0, *, lifo: bool = False) -> None:
+        """Give the job another priority; see ``Job.change_priority``."""
+        self._call(self._job.change_priority(priority, lifo=lifo))
+
+    def retry(
+        self,
+        state: str = "failed",
+        *,
+        reset_attempts_made: bool = False,
+        reset_attempts_started: bool = False,
+    ) -> None:
+        """Run a finished job again; see ``Job.retry``."""
+        self._call(
+            self._job.retry(
+                state, reset_attempts_made=reset_attempts_made, reset_attempts_started=reset_attempts_started
+            )
+        )
+
+    def remove(self, *, remove_children: bool = True) -> None:
+        """Remove the job; see ``Job.remove``."""
+        self._call(self._job.remove(remove_children=remove_children))
+
+    def extend_lock(self, duration: Duration, token: str | None = None) -> bool:
+        """Hold the job for so long; see ``Job.extend_lock``."""
+        return self._call(self._job.extend_lock(duration, token))
+
+    def state(self) -> str:
+        """The state it is in now; see ``Job.state``."""
+        return self._call(self._job.state())
+
+    def is_in_state(self, state: str) -> bool:
+        """Whether it is in this state now."""
+        return self._call(self._job.is_in_state(state))
+
+    def is_completed(self) -> bool:
+        """Whether it has completed."""
+        return self._call(self._job.is_completed())
+
+    def is_failed(self) -> bool:
+        """Whether it has failed for good."""
+        return self._call(self._job.is_failed())
+
+    def is_delayed(self) -> bool:
+        """Whether it waits for its time."""
+        return self._call(self._job.is_delayed())
+
+    def is_active(self) -> bool:
+        """Whether a worker runs it."""
+        return self._call(self._job.is_active())
+
+    def is_waiting(self) -> bool:
+        """Whether it waits for a worker."""
+        return self._call(self._job.is_waiting())
+
+    def is_waiting_children(self) -> bool:
+        """Whether it waits for its children."""
+        return self._call(self._job.is_waiting_children())
+
+    def children_values(self) -> dict[str, Any]:
+        """What its completed children returned; see ``Job.children_values``."""
+        return self._call(self._job.children_values())
+
+    def result(self, timeout: Duration | None = None) -> Any:
+        """Wait until the job is finished; see ``Job.result``."""
+        try:
+            return self._call(self._job.result(timeout))
+        finally:
+            self.fields = self._job.fields
+
+    def move_to_delayed(
+        self, delay: Duration | None = None, *, at: datetime | None = None, token: str | None = None
+    ) -> None:
+        """Put the running job back to run later; see ``Job.move_to_delayed``."""
+        self._call(self._job.move_to_delayed(delay, at=at, token=token))
+
+    def move_to_wait(self, token: str | None = None) -> float:
+        """Put the running job back in front; see ``Job.move_to_wait``."""
+        return self._call(self._job.move_to_wait(token))
+
+    def move_to_waiting_children(self, token: str | None = None, *, child: str | None = None) -> bool:
+        """Let the running job wait for its children; see ``Job.move_to_waiting_children``."""
+        return self._call(self._job.move_to_waiting_children(token, child=child))

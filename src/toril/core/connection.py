@@ -1,0 +1,100 @@
+"""Finding the store: objects of one event loop and one URL share one, the last to leave closes it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from toril.core.results import ResultReader
+from toril.model.names import QueueRef
+from toril.store.contract import Store
+from toril.store.opening import default_url, open_store, resolve_url
+
+
+@dataclass
+class Access:
+    """A store, and what is shared by all who use it in one event loop.
+
+    Attributes:
+        store: The store itself.
+        owned: Whether it is closed with its last user.
+    """
+
+    store: Store
+    owned: bool
+    users: int = 0
+    readers: dict[QueueRef, ResultReader] = field(default_factory=dict[QueueRef, ResultReader])
+
+    def results_of(self, queue: QueueRef) -> ResultReader:
+        """Who waits for jobs of this queue to finish."""
+        reader = self.readers.get(queue)
+        if reader is None:
+            reader = self.readers[queue] = ResultReader(self.store, queue)
+        return reader
+
+    async def leave(self) -> None:
+        """One user less."""
+        self.users -= 1
+        if self.users > 0:
+            return
+        readers, self.readers = self.readers, {}
+        for reader in readers.values():
+            await reader.close()
+        if self.owned:
+            await self.store.close()
+
+
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Access]] = WeakKeyDictionary()
+_given: WeakKeyDictionary[Store, Access] = WeakKeyDictionary()
+
+
+class StoreLink:
+    """One user's way to its store. Nothing is opened before it is needed, so no loop has to run yet."""
+
+    def __init__(self, url: str | None, store: Store | None) -> None:
+        self._url = url
+        self._store = store
+        self._access: Access | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._opening: asyncio.Lock | None = None
+
+    @property
+    def access(self) -> Access | None:
+        """What was opened, if it was opened in the running loop."""
+        return self._access if self._loop is asyncio.get_running_loop() else None
+
+    async def open(self) -> Access:
+        """The store, opened and looked at.
+
+        Raises:
+            StoreUnavailable: The server does not answer.
+            StoreMisconfigured: The server can't be used.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._access, self._opening = loop, None, asyncio.Lock()
+        assert self._opening is not None
+        async with self._opening:
+            if self._access is None:
+                access = await self._find()
+                await access.store.ready()
+                access.users += 1
+                self._access = access
+            return self._access
+
+    async def _find(self) -> Access:
+        if self._store is not None:
+            return _given.setdefault(self._store, Access(self._store, owned=False))
+        url = self._url or default_url()
+        shared = _shared.setdefault(asyncio.get_running_loop(), {})
+        if url not in shared or (shared[url].users == 0 and not shared[url].readers):
+            server = await asyncio.to_thread(resolve_url, url) if url.startswith("embedded:") else url
+            shared[url] = Access(open_store(server), owned=True)
+        return shared[url]
+
+    async def close(self) -> None:
+        """Leave the store; the next use opens it again."""
+        access, self._access = self.access, None
+        if access is not None:
+            await access.leave()

@@ -1,0 +1,340 @@
+"""A job and its verbs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from toril.core.connection import Access, StoreLink
+from toril.core.payload import encode
+from toril.core.results import Word
+from toril.errors import JobFailed, JobLocked, JobNotFound, JobRemoved, OptionError, ResultTimeout
+from toril.model.checks import check_int
+from toril.model.draft import MAX_PRIORITY
+from toril.model.duration import Duration, datetime_to_ms, to_ms
+from toril.model.job import Fields, JobRecord
+from toril.model.names import QueueRef
+from toril.store.contract import AwaitChildren, DelayJob, GiveBack, Logs, Settlement
+
+# Seconds between looks at a job whose result is awaited, should word of it get lost on its way.
+_LOOK_EVERY = 5.0
+_FINISHED_STATES = ("completed", "failed")
+
+
+class Job(JobRecord):
+    """A job as it was when it was read, and what can be done with it.
+
+    Attributes:
+        created: Whether the ``add`` that returned it made it; ``False`` if it existed before.
+        link: The way to its store.
+        on_progress: Called after progress was reported through this object, with the job and the progress.
+    """
+
+    __slots__ = ("created", "link", "on_progress")
+
+    def __init__(  # the record's own parts, and the way to its store
+        self,
+        queue: QueueRef,
+        id: str,
+        fields: Fields,
+        *,
+        link: StoreLink,
+        token: str = "",
+        created: bool = False,
+    ) -> None:
+        super().__init__(queue, id, fields, token)
+        self.link = link
+        self.created = created
+        self.on_progress: Callable[[Job, Any], None] | None = None
+
+    @classmethod
+    def of(cls, record: JobRecord, link: StoreLink) -> Job:
+        """A job from its record."""
+        return cls(record.queue, record.id, record.fields, link=link, token=record.token)
+
+    async def _open(self) -> Access:
+        return self.link.access or await self.link.open()
+
+    async def refresh(self) -> None:
+        """Read the job again.
+
+        Raises:
+            JobNotFound: It is gone.
+        """
+        record = await (await self._open()).store.jobs.get(self.queue, self.id)
+        if record is None:
+            raise JobNotFound(f"there is no job {self.id}", queue=self.queue.name, job_id=self.id)
+        self.fields = record.fields
+
+    async def update_progress(self, progress: Any) -> None:
+        """Report progress: any JSON value; listeners of the queue's events are told.
+
+        Raises:
+            JobNotFound: The job is gone.
+            OptionError: ``progress`` has no JSON form.
+        """
+        text = encode(progress, "progress")
+        await (await self._open()).store.jobs.update_progress(self.queue, self.id, text)
+        self.fields[b"progress"] = text
+        if self.on_progress is not None:
+            self.on_progress(self, progress)
+
+    async def update_data(self, data: Any) -> None:
+        """Replace the payload.
+
+        Raises:
+            JobNotFound: The job is gone.
+            OptionError: ``data`` has no JSON form.
+        """
+        text = encode(data, "data")
+        await (await self._open()).store.jobs.update_data(self.queue, self.id, text)
+        self.fields[b"data"] = text
+
+    async def log(self, row: str) -> int:
+        """Append a row to the job's log; answers how many rows are kept (see option ``keep_logs``).
+
+        Raises:
+            JobNotFound: The job is gone.
+        """
+        keep = self.stored_opts.get("kl")
+        return await (await self._open()).store.jobs.log(self.queue, self.id, str(row), keep)
+
+    async def logs(self, start: int = 0, end: int = -1, *, ascending: bool = True) -> Logs:
+        """Rows of the job's log, oldest first if ``ascending``; ``end`` is included, -1 is the last."""
+        access = await self._open()
+        return await access.store.jobs.logs(self.queue, self.id, start, end, ascending=ascending)
+
+    async def clear_logs(self, keep: int = 0) -> None:
+        """Delete the job's log, but for its ``keep`` newest rows."""
+        await (await self._open()).store.jobs.clear_logs(self.queue, self.id, keep)
+
+    async def promote(self) -> None:
+        """Let a delayed job wait now.
+
+        Raises:
+            JobNotInState: It isn't delayed.
+        """
+        await (await self._open()).store.jobs.promote(self.queue, self.id)
+        self.fields[b"delay"] = 0
+
+    async def change_delay(self, delay: Duration) -> None:
+        """Let a delayed job be due so long from now; seconds or timedelta.
+
+        Raises:
+            JobNotFound: The job is gone.
+            JobNotInState: It isn't delayed.
+        """
+        delay_ms = to_ms(delay, "delay")
+        await (await self._open()).store.jobs.change_delay(self.queue, self.id, delay_ms)
+        self.fields[b"delay"] = delay_ms
+
+    async def change_priority(self, priority: int = 0, *, lifo: bool = False) -> None:
+        """Give the job another priority; a waiting one moves at once, in front of its equals if ``lifo``.
+
+        Raises:
+            JobNotFound: The job is gone.
+            OptionError: The priority is not between 0 and 2 097 151.
+        """
+        check_priority(priority)
+        await (await self._open()).store.jobs.change_priority(self.queue, self.id, priority, lifo=lifo)
+        self.fields[b"priority"] = priority
+
+    async def retry(
+        self,
+        state: str = "failed",
+        *,
+        reset_attempts_made: bool = False,
+        reset_attempts_started: bool = False,
+    ) -> None:
+        """Run a finished job again.
+
+        Args:
+            state: The state it must be in: ``failed`` or ``completed``.
+            reset_attempts_made: Give it all its attempts again.
+            reset_attempts_started: Forget how often it was started.
+
+        Raises:
+            JobNotFound: The job is gone.
+            JobNotInState: It isn't in ``state``.
+        """
+        if state not in _FINISHED_STATES:
+            raise OptionError("state", state, "must be 'failed' or 'completed'")
+        reset = [
+            field for field, asked in (("atm", reset_attempts_made), ("ats", reset_attempts_started)) if asked
+        ]
+        side = "R" if self.stored_opts.get("lifo") else "L"
+        await (await self._open()).store.jobs.retry(self.queue, self.id, state, side, reset)
+        gone = (b"finishedOn", b"processedOn", b"failedReason" if state == "failed" else b"returnvalue")
+        for name in (*gone, *(name.encode() for name in reset)):
+            self.fields.pop(name, None)
+
+    async def remove(self, *, remove_children: bool = True) -> None:
+        """Remove the job, and its children unless told otherwise.
+
+        Raises:
+            JobLocked: It, or one of its children, is running.
+            JobOwnedByScheduler: It is the next iteration of a job scheduler.
+        """
+        store = (await self._open()).store
+        if not await store.jobs.remove(self.queue, self.id, with_children=remove_children):
+            raise JobLocked(f"job {self.id} is running", queue=self.queue.name, job_id=self.id)
+
+    async def extend_lock(self, duration: Duration, token: str | None = None) -> bool:
+        """Hold the job for so long from now; ``False`` if its lock is lost."""
+        locks = [(self.id, self.token if token is None else token)]
+        lost = await (await self._open()).store.jobs.renew(self.queue, locks, to_ms(duration, "duration"))
+        return not lost
+
+    async def state(self) -> str:
+        """The state it is in now: ``waiting``, ``active``, ... or ``unknown``."""
+        return await (await self._open()).store.jobs.state(self.queue, self.id)
+
+    async def is_in_state(self, state: str) -> bool:
+        """Whether the job is in this state now."""
+        return await self.state() == state
+
+    async def is_completed(self) -> bool:
+        """Whether it has completed."""
+        return await self.is_in_state("completed")
+
+    async def is_failed(self) -> bool:
+        """Whether it has failed for good."""
+        return await self.is_in_state("failed")
+
+    async def is_delayed(self) -> bool:
+        """Whether it waits for its time."""
+        return await self.is_in_state("delayed")
+
+    async def is_active(self) -> bool:
+        """Whether a worker runs it."""
+        return await self.is_in_state("active")
+
+    async def is_waiting(self) -> bool:
+        """Whether it waits for a worker."""
+        return await self.is_in_state("waiting")
+
+    async def is_waiting_children(self) -> bool:
+        """Whether it waits for its children."""
+        return await self.is_in_state("waiting-children")
+
+    async def children_values(self) -> dict[str, Any]:
+        """What its completed children returned, by their keys."""
+        values = await (await self._open()).store.jobs.children_values(self.queue, self.id)
+        return {key: msgspec.json.decode(value) for key, value in values.items()}
+
+    async def result(self, timeout: Duration | None = None) -> Any:
+        """Wait until the job is finished; answers what its handler returned.
+
+        Args:
+            timeout: Seconds or timedelta; ``None`` waits as long as it takes.
+
+        Raises:
+            JobFailed: It failed for good.
+            JobRemoved: It is gone.
+            ResultTimeout: It took longer than ``timeout``.
+        """
+        if timeout is None:
+            return await self._await_result()
+        seconds = to_ms(timeout, "timeout") / 1000
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._await_result()
+        except TimeoutError:
+            raise ResultTimeout(
+                f"job {self.id} of queue {self.queue.name} took more than {seconds} s"
+            ) from None
+
+    async def _await_result(self) -> Any:
+        access = await self._open()
+        results = access.results_of(self.queue)
+        word = await results.subscribe(self.id)
+        try:
+            while not await self._has_finished(access, word):
+                await word.wait(_LOOK_EVERY)
+        finally:
+            results.unsubscribe(self.id, word)
+        return self.return_value
+
+    async def _has_finished(self, access: Access, word: Word) -> bool:
+        """Whether the job has completed: by the event that told so, else by a look."""
+        state, record = await access.store.jobs.outcome(self.queue, self.id)
+        if record.fields:
+            self.fields = record.fields
+        if word.event is not None:
+            # A job that is removed when it finishes has told its result, but can't be read any more.
+            state = word.event["event"]
+            for name in ("returnvalue", "failedReason"):
+                if name in word.event:
+                    self.fields[name.encode()] = word.event[name].encode()
+        if state == "failed":
+            raise JobFailed(self.failed_reason or "", self.stacktrace, queue=self.queue.name, job_id=self.id)
+        if state in ("missing", "removed"):
+            raise JobRemoved(f"job {self.id} is gone", queue=self.queue.name, job_id=self.id)
+        return state == "completed"
+
+    async def move_to_delayed(
+        self, delay: Duration | None = None, *, at: datetime | None = None, token: str | None = None
+    ) -> None:
+        """Put the running job back to run later; raise ``DelayedError`` afterwards. Not an attempt.
+
+        Args:
+            delay: From now, seconds or timedelta.
+            at: An aware datetime, instead of ``delay``.
+
+        Raises:
+            LockLost: The job is not ours any more.
+            JobNotInState: It isn't active.
+        """
+        access = await self._open()
+        delay_ms = delay_until(delay, at, access.store.now_ms())
+        await self._move(access, DelayJob(self.id, self._held(token), delay_ms, counts=False))
+        self.fields[b"delay"] = delay_ms
+
+    async def move_to_wait(self, token: str | None = None) -> float:
+        """Put the running job back in front of the line; raise ``WaitingError`` afterwards. Not an attempt.
+
+        Returns:
+            Seconds for which the queue's rate limit lets no job start.
+        """
+        return await self._move(await self._open(), GiveBack(self.id, self._held(token))) / 1000
+
+    async def move_to_waiting_children(self, token: str | None = None, *, child: str | None = None) -> bool:
+        """Let the running job wait for its children; raise ``WaitingChildrenError`` if the answer is true.
+
+        Args:
+            child: Key of the one child to wait for; ``None`` waits for all.
+
+        Raises:
+            LockLost: The job is not ours any more.
+            FailedChildren: A child failed that fails its parent.
+        """
+        moving = AwaitChildren(self.id, self._held(token), child if child is not None else False)
+        return await self._move(await self._open(), moving) == 0
+
+    def _held(self, token: str | None) -> str:
+        return self.token if token is None else token
+
+    async def _move(self, access: Access, settlement: Settlement) -> int:
+        settled = await access.store.jobs.settle(self.queue, [settlement], None, at_ms=access.store.now_ms())
+        answer = settled.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def check_priority(priority: int) -> None:
+    """Refuse what is no priority."""
+    check_int(priority, "priority", 0, MAX_PRIORITY)
+
+
+def delay_until(delay: Duration | None, at: datetime | None, now_ms: int) -> int:
+    """Milliseconds from now: by a delay, or until an instant."""
+    if (delay is None) == (at is None):
+        raise OptionError("delay", delay, "give either delay or at")
+    if at is not None:
+        return max(datetime_to_ms(at, "at") - now_ms, 0)
+    return to_ms(delay, "delay") if delay is not None else 0

@@ -1,0 +1,255 @@
+"""A queue: adding jobs, and steering the queue as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Unpack
+
+from toril.core.connection import Access
+from toril.core.inspector import Inspector
+from toril.core.job import Job
+from toril.core.payload import byte_length, encode
+from toril.errors import JobError, OptionError
+from toril.model.checks import check_int
+from toril.model.duration import Duration, datetime_to_ms, to_ms
+from toril.model.options import AddOptions, Resolved, merge, resolve
+from toril.store.contract import Added, NewJob, Store
+
+
+class _Absent:
+    """No payload was given, which is stored as an empty object; ``None`` is stored as null."""
+
+
+ABSENT: Final = _Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """One job of ``add_many``: what ``add`` takes, as a value."""
+
+    name: str
+    data: Any = ABSENT
+    options: AddOptions | None = None
+
+
+class Queue(Inspector):
+    """A queue to add jobs to. Nothing is opened before it is needed, so it can be made anywhere.
+
+    Args:
+        name: Name of the queue; any text without ``:``.
+        url: Of the server; ``None`` for ``TORIL_URL``, ``REDIS_URL`` or the embedded server.
+        store: A store that is open already, instead of ``url``.
+        prefix: Prefix of all keys of the queue.
+        default_job_options: Options for every job, unless its ``add`` says otherwise.
+        max_events: About so many events of the queue are kept.
+        skip_meta_update: Don't write the queue's meta, for tools that only read.
+
+    Raises:
+        OptionError: An option can't be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: str | None = None,
+        store: Store | None = None,
+        prefix: str = "bull",
+        default_job_options: AddOptions | None = None,
+        max_events: int = 10_000,
+        skip_meta_update: bool = False,
+    ) -> None:
+        super().__init__(name, url=url, store=store, prefix=prefix)
+        check_int(max_events, "max_events")
+        self.default_job_options: AddOptions = default_job_options or {}
+        resolve("", self.default_job_options, 0, 0)
+        self._max_events = max_events
+        self._announce = not skip_meta_update
+
+    async def _open(self) -> Access:
+        access = self._link.access or await self._link.open()
+        if self._announce:
+            self._announce = False
+            try:
+                await access.store.queues.announce(self.ref, self._max_events)
+            except BaseException:
+                self._announce = True
+                raise
+        return access
+
+    async def add(self, name: str, data: Any = ABSENT, /, **options: Unpack[AddOptions]) -> Job:
+        """Add a job. Adds that are made at the same time share a call to the server.
+
+        Args:
+            name: What kind of job it is; handlers may look at it.
+            data: Any JSON value, dataclass or msgspec struct.
+            options: See ``AddOptions``.
+
+        Returns:
+            The job; ``job.created`` is false if a job of this id (or deduplication id) existed, which is
+            then what is returned.
+
+        Raises:
+            OptionError: An option or the payload can't be used; nothing was written.
+            StoreUnavailable: No answer from the server for some seconds.
+            DuplicateJob: The id exists and ``on_duplicate="raise"``.
+            JobLocked: The job to be replaced is running.
+            ParentNotFound: There is no such parent.
+        """
+        access = self._link.access
+        if access is None or self._announce:
+            access = await self._open()
+        job = self._prepare(name, data, options, access.store.now_ms())
+        return self._job(job, await access.store.jobs.add(self.ref, job))
+
+    async def add_many(
+        self,
+        jobs: Iterable[JobSpec | tuple[str, Any] | tuple[str, Any, AddOptions]],
+        *,
+        atomic: bool = False,
+    ) -> list[Job | JobError]:
+        """Add many jobs in one go, in order.
+
+        Args:
+            jobs: ``JobSpec`` or tuples of name, data and options.
+            atomic: All or none: if one is refused, its error is raised and nothing is written.
+
+        Returns:
+            For each job what ``add`` would return, or the error it would raise.
+
+        Raises:
+            OptionError: An option or payload can't be used; nothing was written.
+            StoreUnavailable: No answer from the server for some seconds; some may have been added.
+        """
+        access = await self._open()
+        now_ms = access.store.now_ms()
+        prepared = [
+            self._prepare(spec.name, spec.data, spec.options or {}, now_ms) for spec in map(_spec, jobs)
+        ]
+        if not prepared:
+            return []
+        answers = await access.store.jobs.add_many(self.ref, prepared, atomic=atomic)
+        return [
+            answer if isinstance(answer, JobError) else self._job(job, answer)
+            for job, answer in zip(prepared, answers, strict=True)
+        ]
+
+    def _prepare(self, name: str, data: Any, options: Mapping[str, Any], now_ms: int) -> NewJob:
+        text = "{}" if data is ABSENT else encode(data, "data")
+        if self.default_job_options:
+            options = merge(self.default_job_options, options)
+        return new_job(name, text, resolve(name, options, now_ms, byte_length(text)))
+
+    def _job(self, job: NewJob, added: Added) -> Job:
+        if added.existing is not None:
+            return Job.of(added.existing, self._link)
+        fields: dict[bytes, Any] = {
+            b"name": job.name.encode(),
+            b"data": job.data.encode(),
+            b"opts": job.opts.encode(),
+            b"timestamp": job.timestamp_ms,
+            b"delay": job.delay_ms,
+            b"priority": job.priority,
+        }
+        return Job(self.ref, added.id, fields, link=self._link, created=True)
+
+    async def pause(self) -> None:
+        """Nothing is taken from the queue until it is resumed; running jobs go on."""
+        await (await self._open()).store.queues.pause(self.ref)
+
+    async def resume(self) -> None:
+        """Let jobs be taken again."""
+        await (await self._open()).store.queues.resume(self.ref)
+
+    async def rate_limit(self, duration: Duration) -> None:
+        """Start no job for so long. Honoured by workers that have a rate limit, as in BullMQ."""
+        await (await self._open()).store.queues.rate_limit(self.ref, to_ms(duration, "duration"))
+
+    async def remove(self, id: str, *, remove_children: bool = True) -> bool:
+        """Remove a job; ``False`` if it, or one of its children, is running.
+
+        Raises:
+            JobOwnedByScheduler: It is the next iteration of a job scheduler.
+        """
+        store = (await self._open()).store
+        return await store.jobs.remove(self.ref, str(id), with_children=remove_children)
+
+    async def retry_jobs(
+        self, state: str = "failed", *, count: int = 1000, before: datetime | None = None
+    ) -> int:
+        """Run all finished jobs again.
+
+        Args:
+            state: ``failed`` or ``completed``.
+            count: So many in one step.
+            before: Only those that finished before this instant; ``None`` is now.
+
+        Returns:
+            How many jobs wait again.
+        """
+        if state not in ("failed", "completed"):
+            raise OptionError("state", state, "must be 'failed' or 'completed'")
+        before_ms = None if before is None else datetime_to_ms(before, "before")
+        return await (await self._open()).store.queues.retry_jobs(self.ref, state, count, before_ms)
+
+    async def promote_jobs(self, *, count: int = 1000) -> int:
+        """Let all delayed jobs wait now, ``count`` in one step; answers how many."""
+        return await (await self._open()).store.queues.retry_jobs(self.ref, "delayed", count, None)
+
+    async def add_job_log(self, id: str, row: str, *, keep_logs: int | None = None) -> int:
+        """Append a row to a job's log; answers how many rows are kept.
+
+        Raises:
+            JobNotFound: There is no such job.
+        """
+        return await (await self._open()).store.jobs.log(self.ref, str(id), row, keep_logs)
+
+    async def update_job_progress(self, id: str, progress: Any) -> None:
+        """Report progress of a job from outside.
+
+        Raises:
+            JobNotFound: There is no such job.
+        """
+        text = encode(progress, "progress")
+        await (await self._open()).store.jobs.update_progress(self.ref, str(id), text)
+
+
+def new_job(name: str, text: str, resolved: Resolved) -> NewJob:
+    """What the store takes, from a payload's text and its options."""
+    return NewJob(
+        name,
+        text,
+        encode(resolved.stored, "options"),
+        resolved.timestamp_ms,
+        resolved.delay_ms,
+        resolved.priority,
+        resolved.lifo,
+        resolved.job_id or False,
+        _more(resolved) or False,
+    )
+
+
+def _more(resolved: Resolved) -> dict[str, Any]:
+    more: dict[str, Any] = {}
+    if resolved.parent is not None:
+        key = resolved.parent.key
+        more |= {
+            "parentKey": key,
+            "parent": encode(resolved.parent_fields, "parent"),
+            "dependencies": f"{key}:dependencies",
+        }
+    if resolved.dedup is not None:
+        more["dedup"] = resolved.dedup
+    if resolved.job_id and resolved.on_duplicate != "ignore":
+        more["duplicate"] = resolved.on_duplicate
+    return more
+
+
+def _spec(job: JobSpec | Sequence[Any]) -> JobSpec:
+    if isinstance(job, JobSpec):
+        return job
+    if not isinstance(job, tuple) or not 2 <= len(job) <= 3:
+        raise OptionError("jobs", job, "give JobSpec(name, data, options) or a tuple of these")
+    return JobSpec(*job)

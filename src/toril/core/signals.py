@@ -1,0 +1,74 @@
+"""Local events: facts told to listeners, who can never harm the one who tells them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Collection
+from typing import Any
+
+from toril.errors import OptionError
+
+_logger = logging.getLogger(__name__)
+
+Listener = Callable[..., Any]
+
+
+class Signals:
+    """Named events with listeners, plain or ``async``.
+
+    Args:
+        names: The events that can be told.
+    """
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+        self._listeners: dict[str, list[Listener]] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    def add(self, name: str, listener: Listener) -> None:
+        """Call ``listener`` each time the event is told.
+
+        Raises:
+            OptionError: There is no such event, or the listener can't be called.
+        """
+        if name not in self._names:
+            raise OptionError.unknown(name, listener, self._names)
+        if not callable(listener):
+            raise OptionError("listener", listener, "must be callable")
+        self._listeners.setdefault(name, []).append(listener)
+
+    def remove(self, name: str, listener: Listener) -> None:
+        """Don't call this listener any more; nothing happens if it wasn't added."""
+        if listener in self._listeners.get(name, ()):
+            self._listeners[name].remove(listener)
+
+    def tell(self, name: str, *facts: object) -> None:
+        """Tell an event. Plain listeners run now, ``async`` ones as soon as they can; errors are logged."""
+        for listener in tuple(self._listeners.get(name, ())):
+            try:
+                answer = listener(*facts)
+            except Exception:
+                _logger.exception("a listener failed", extra={"event": name})
+                continue
+            if inspect.isawaitable(answer):
+                task = asyncio.ensure_future(_await_listener(name, answer))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
+
+    def heard(self, name: str) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners.get(name))
+
+    async def settle(self) -> None:
+        """Wait until the ``async`` listeners that were called have returned."""
+        while self._running:
+            await asyncio.wait(tuple(self._running))
+
+
+async def _await_listener(name: str, answer: Any) -> None:
+    try:
+        await answer
+    except Exception:
+        _logger.exception("a listener failed", extra={"event": name})

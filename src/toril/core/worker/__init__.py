@@ -1,0 +1,1 @@
+"""The worker: slots that run jobs, a feeder that takes and settles them, duties beside."""

@@ -1,0 +1,234 @@
+"""The feeder: settles what the slots have run and takes new jobs for all free slots, in the same call.
+
+One call is under way at a time; what comes in meanwhile rides in the next one. While nothing is to be had,
+a listener waits for word of jobs on a connection of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from toril.core.worker.run import Settling
+from toril.core.worker.settings import Settings
+from toril.errors import StoreError
+from toril.model.job import JobRecord
+from toril.model.names import QueueRef
+from toril.store.contract import Batch, Claim, Settled, Store
+
+# Jobs in one call: enough to share its cost, and below 3 ms of the server's time.
+_MOST_A_CALL = 50
+# Pauses between tries when the server does not answer, in seconds; the longest is `run_retry_delay`.
+_FIRST_PAUSE = 0.1
+
+
+class Slots(Protocol):
+    """Who gets the jobs that the feeder takes, and hears what became of those it settled."""
+
+    def start_jobs(self, records: Sequence[JobRecord]) -> None: ...
+    def settled(self, settling: Settling, answer: Any) -> None: ...
+    def report(self, error: BaseException) -> None: ...
+    def drained(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call to the store, kept until it is answered."""
+
+    settlings: list[Settling]
+    claim: Claim | None
+    at_ms: int
+    again: bool = False
+
+
+class Feeder:
+    """Takes and settles for one worker.
+
+    Attributes:
+        concurrency: How many jobs may be held at once; may be changed at any time.
+        held: Jobs that were taken and whose settlement was not sent yet.
+        taking: Whether jobs may be taken; false while the worker is paused or closing.
+        deaf_since: Loop time at which the server stopped answering, or ``None``.
+    """
+
+    def __init__(self, store: Store, queue: QueueRef, settings: Settings, slots: Slots) -> None:
+        self._store = store
+        self._queue = queue
+        self._settings = settings
+        self._slots = slots
+        self._done: deque[Settling] = deque()
+        self._work = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._free = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._id = str(uuid.uuid4())
+        self._claims = 0
+        self._hopeful = True
+        self._limited = False
+        self._was_busy = False
+        self._next_due_ms = 0
+        self._under_way = 0
+        self.concurrency = settings.concurrency
+        self.held = 0
+        self.taking = True
+        self.deaf_since: float | None = None
+
+    def next_token(self) -> str:
+        """A lock token that was not used before."""
+        self._claims += 1
+        return f"{self._id}:{self._claims - 1}"
+
+    def settle(self, settling: Settling) -> None:
+        """A slot is through with a job."""
+        self._done.append(settling)
+        self._work.set()
+
+    def forget(self) -> None:
+        """A job is not held any more, though it was not settled."""
+        self.held -= 1
+        self._work.set()
+
+    def wake(self) -> None:
+        """Something changed that the feeder should look at: more slots, taking allowed."""
+        self._hopeful = True
+        self._work.set()
+
+    async def idle(self) -> None:
+        """Wait until nothing is held and nothing is left to settle."""
+        while self.held or self._done or self._under_way:
+            self._idle.clear()
+            await self._idle.wait()
+
+    async def feed(self) -> None:
+        """Settle and take until cancelled."""
+        while True:
+            call = self._next_call()
+            if call is not None:
+                await self._carry_out(call)
+                continue
+            self._work.clear()
+            if not self.held:
+                self._idle.set()
+            await self._work.wait()
+
+    def _next_call(self) -> _Call | None:
+        settlings = [self._done.popleft() for _ in range(min(len(self._done), _MOST_A_CALL))]
+        self.held -= len(settlings)
+        wanted = self._wanted() if settlings or self._hopeful else 0
+        if not settlings and not wanted:
+            return None
+        claim = None
+        if wanted:
+            claim = Claim(
+                token=self.next_token(),
+                lock_ms=self._settings.lock_ms,
+                count=wanted,
+                worker=self._settings.name,
+                limit=self._settings.limit,
+            )
+        return _Call(settlings, claim, self._store.now_ms())
+
+    def _wanted(self) -> int:
+        if not self.taking or self._limited:
+            return 0
+        # With more slots than a call takes, two halves alternate: one runs while the other is settled.
+        most = min(_MOST_A_CALL, max(1, (self.concurrency + 1) // 2))
+        return max(min(self.concurrency - self.held, most), 0)
+
+    async def _carry_out(self, call: _Call) -> None:
+        self._under_way += 1
+        try:
+            settled = await self._ask(call)
+        finally:
+            self._under_way -= 1
+        for settling, answer in zip(call.settlings, settled.answers, strict=True):
+            self._slots.settled(settling, answer)
+        if call.claim is not None:
+            self._receive(settled.batch, call.claim)
+
+    async def _ask(self, call: _Call) -> Settled:
+        """Ask until there is an answer; the same call again is answered as if it were the first."""
+        settlements = [settling.settlement for settling in call.settlings if settling.settlement is not None]
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                settled = await self._store.jobs.settle(
+                    self._queue, settlements, call.claim, at_ms=call.at_ms, again=call.again
+                )
+            except StoreError as error:
+                self._lost(error)
+                call.again = True
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, self._settings.run_retry_delay)
+            else:
+                self.deaf_since = None
+                return settled
+
+    def _lost(self, error: StoreError) -> None:
+        """The server does not answer; said once, until it answers again."""
+        if self.deaf_since is None:
+            self.deaf_since = asyncio.get_running_loop().time()
+            self._slots.report(error)
+
+    def _receive(self, batch: Batch, claim: Claim) -> None:
+        self.held += len(batch.jobs)
+        self._next_due_ms = batch.next_due_ms
+        if batch.jobs:
+            self._was_busy = True
+            self._slots.start_jobs(batch.jobs)
+        # Fewer than asked for: there is no more to be had until word of it comes.
+        self._hopeful = len(batch.jobs) == claim.count
+        if batch.limited_ms > 0:
+            self._rest(batch.limited_ms)
+        elif not self._hopeful:
+            self._quiet.set()
+            if not batch.jobs and not batch.closed and self._was_busy:
+                self._was_busy = False
+                self._slots.drained()
+
+    def _rest(self, limited_ms: int) -> None:
+        """The queue is limited: take nothing until the limit is over."""
+        self._limited = True
+        seconds = min(limited_ms / 1000, self._settings.maximum_rate_limit_delay)
+        asyncio.get_running_loop().call_later(seconds, self._rested)
+
+    def _rested(self) -> None:
+        self._limited = False
+        self.wake()
+
+    async def listen(self) -> None:
+        """Wait for word of jobs whenever there are none, until cancelled."""
+        waiter = self._store.waiter(self._queue, self._settings.name)
+        pause = _FIRST_PAUSE
+        try:
+            while True:
+                await self._quiet.wait()
+                try:
+                    await self._hear(waiter.wait)
+                    pause = _FIRST_PAUSE
+                except StoreError as error:
+                    self._lost(error)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, self._settings.run_retry_delay)
+                self._quiet.clear()
+                self.wake()
+        finally:
+            await waiter.close()
+
+    async def _hear(self, wait: Callable[[float], Any]) -> None:
+        """Return as soon as a job may be had: at a word, at the time of a delayed job, or to look anyway."""
+        due_ms = self._next_due_ms
+        while True:
+            timeout = self._settings.drain_delay
+            if due_ms:
+                timeout = (due_ms - self._store.now_ms()) / 1000
+                if timeout <= 0:
+                    return
+            word = await wait(timeout)
+            if not word or word <= self._store.now_ms():
+                return
+            due_ms = min(due_ms, word) if due_ms else word

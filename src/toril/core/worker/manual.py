@@ -1,0 +1,239 @@
+"""Processing by hand: take a job, run or finish it, look after locks, without the worker's loop."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from toril.core.connection import Access, StoreLink
+from toril.core.job import Job
+from toril.core.signals import Listener, Signals
+from toril.core.worker.handler import Handler, HandlerCall
+from toril.core.worker.run import Runner, Settling
+from toril.core.worker.settings import Settings
+from toril.errors import JobError, UnknownBackoff
+from toril.model.duration import Duration, to_ms
+from toril.model.job import JobRecord
+from toril.model.names import QueueRef, check_prefix, check_queue_name
+from toril.store.contract import Batch, Claim, Finish, RetryNow, Store, Waiter
+
+#: What a worker tells its listeners. Source: BullMQ 6.7, worker events.
+EVENTS = frozenset(
+    (
+        *("ready", "active", "progress", "completed", "failed", "stalled", "drained"),
+        *("paused", "resumed", "error", "closing", "closed"),
+    )
+)
+
+
+class ManualWorker:
+    """The part of a worker that does one thing at a time, when it is told to."""
+
+    def __init__(
+        self,
+        queue: str,
+        handler: Handler | None,
+        *,
+        url: str | None,
+        store: Store | None,
+        prefix: str,
+        options: Mapping[str, Any],
+    ) -> None:
+        self.ref = QueueRef(check_prefix(prefix), check_queue_name(queue))
+        self.id = str(uuid.uuid4())
+        self._settings = Settings.read(options)
+        self._call = HandlerCall(handler) if handler is not None else None
+        self._link = StoreLink(url, store)
+        self._signals = Signals(EVENTS)
+        self._takes = 0
+        self._limited_until_ms = 0
+        self._waiter: Waiter | None = None
+
+    @property
+    def queue_name(self) -> str:
+        """Name of the queue it works for."""
+        return self.ref.name
+
+    def on(self, event: str, listener: Listener) -> None:
+        """Call ``listener``, plain or ``async``, whenever the event happens. It can never harm a job.
+
+        Events: ``ready()``, ``active(job)``, ``progress(job, progress)``, ``completed(job, result)``,
+        ``failed(job, error, previous_state)``, ``stalled(job_id)``, ``drained()``, ``paused()``,
+        ``resumed()``, ``error(error)``, ``closing()``, ``closed()``.
+
+        Raises:
+            OptionError: There is no such event.
+        """
+        self._signals.add(event, listener)
+
+    def off(self, event: str, listener: Listener) -> None:
+        """Don't call this listener any more."""
+        self._signals.remove(event, listener)
+
+    async def _open(self) -> Access:
+        return self._link.access or await self._link.open()
+
+    def _runner(self, access: Access) -> Runner:
+        return Runner(self._call, self._settings, access.store)
+
+    def _claim(self, token: str | None, count: int = 1) -> Claim:
+        if token is None:
+            token = f"{self.id}:{self._takes}"
+            self._takes += 1
+        return Claim(
+            token=token,
+            lock_ms=self._settings.lock_ms,
+            count=count,
+            worker=self._settings.name,
+            limit=self._settings.limit,
+        )
+
+    def _jobs(self, batch: Batch) -> Batch:
+        batch.jobs = [Job.of(record, self._link) for record in batch.jobs]
+        return batch
+
+    async def get_next_job(self, token: str | None = None, *, block: bool = True) -> Job | None:
+        """Take the next job; nobody renews its lock but you (see ``extend_locks``).
+
+        Args:
+            token: Lock token; ``None`` for one that was not used before.
+            block: Wait up to ``drain_delay`` for a job.
+
+        Returns:
+            The job, or ``None`` if there is none to be had.
+        """
+        access = await self._open()
+        job = await self._take(access, token)
+        if job is None and block:
+            if self._waiter is None:
+                self._waiter = access.store.waiter(self.ref, self._settings.name)
+            await self._waiter.wait(self._settings.drain_delay)
+            job = await self._take(access, token)
+        return job
+
+    async def _take(self, access: Access, token: str | None) -> Job | None:
+        if access.store.now_ms() < self._limited_until_ms:
+            return None
+        batch = self._jobs(await access.store.jobs.take(self.ref, self._claim(token)))
+        if batch.limited_ms:
+            self._limited_until_ms = access.store.now_ms() + batch.limited_ms
+        return self._first(batch)
+
+    @staticmethod
+    def _first(batch: Batch) -> Job | None:
+        job: JobRecord | None = batch.jobs[0] if batch.jobs else None
+        return job if isinstance(job, Job) else None
+
+    async def complete(
+        self, job: Job, result: Any = None, *, token: str | None = None, fetch_next: bool = False
+    ) -> Batch:
+        """The job is done.
+
+        Args:
+            result: Any JSON value.
+            token: Lock token; ``None`` for the one the job was taken with.
+            fetch_next: Take the next job in the same step, with the same token.
+
+        Raises:
+            LockLost: The job is not ours any more.
+            PendingChildren: It has children that are not done.
+            FailedChildren: A child failed that fails its parent.
+        """
+        access = await self._open()
+        return await self._settle(
+            access, self._runner(access).completed(_held(job, token), result), fetch_next
+        )
+
+    async def fail(
+        self, job: Job, error: BaseException, *, token: str | None = None, fetch_next: bool = False
+    ) -> Batch:
+        """An attempt has failed; the job is tried again if it has attempts left.
+
+        Raises:
+            LockLost: The job is not ours any more.
+            OptionError: Its backoff is of a type that this worker has no strategy for.
+        """
+        access = await self._open()
+        settling = await self._runner(access).after_error(_held(job, token), error)
+        if isinstance(settling.error, UnknownBackoff):
+            raise settling.error
+        return await self._settle(access, settling, fetch_next)
+
+    async def process(self, job: Job, *, fetch_next: bool = False) -> Batch:
+        """Run a job that was taken, and settle it, as the loop would; refusals go to ``on("error")``."""
+        access = await self._open()
+        runner = self._runner(access)
+        settling = await runner.run(job)
+        while True:
+            try:
+                return await self._settle(access, settling, fetch_next)
+            except (JobError, UnknownBackoff) as error:
+                self._signals.tell("error", error)
+                if settling.error is not None:
+                    return Batch()
+                # A success that is refused is a failure of the attempt.
+                settling = await runner.after_error(job, error)
+
+    async def _settle(self, access: Access, settling: Settling, fetch_next: bool) -> Batch:
+        settlement, job = settling.settlement, settling.job
+        if settlement is None:
+            if isinstance(settling.error, UnknownBackoff):
+                raise settling.error
+            if not fetch_next:
+                return Batch()
+            return self._jobs(await access.store.jobs.take(self.ref, self._claim(job.token)))
+        # A job that is retried at once is what the next fetch finds; BullMQ leaves it to that fetch.
+        claim = self._claim(job.token) if fetch_next and not isinstance(settlement, RetryNow) else None
+        settled = await access.store.jobs.settle(self.ref, [settlement], claim, at_ms=access.store.now_ms())
+        if isinstance(settled.answers[0], JobError):
+            raise settled.answers[0]
+        self._tell_settled(settling)
+        if settled.batch.jobs or isinstance(settlement, Finish):
+            return self._jobs(settled.batch)
+        return Batch()
+
+    def _tell_settled(self, settling: Settling) -> None:
+        if settling.error is None:
+            self._signals.tell("completed", settling.job, settling.result)
+        elif getattr(settling.settlement, "fields", None):
+            self._signals.tell("failed", settling.job, settling.error, "active")
+
+    async def check_stalled(self) -> list[str]:
+        """Give back jobs whose worker is gone, unless another worker looked within ``stalled_interval``.
+
+        Returns:
+            Ids of the jobs that wait again.
+        """
+        access = await self._open()
+        most, interval_ms = self._settings.max_stalled_count, self._settings.stalled_ms
+        ids = await access.store.jobs.recover_stalled(self.ref, most, interval_ms)
+        for id in ids:
+            self._signals.tell("stalled", id)
+        return ids
+
+    async def extend_locks(self, ids: Sequence[str], tokens: Sequence[str], duration: Duration) -> list[str]:
+        """Hold several jobs for so long from now; answers the ids whose lock is lost."""
+        locks = list(zip(ids, tokens, strict=True))
+        return await (await self._open()).store.jobs.renew(self.ref, locks, to_ms(duration, "duration"))
+
+    async def close(self) -> None:
+        """Leave the server."""
+        if self._waiter is not None:
+            await self._waiter.close()
+        await self._link.close()
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _held(job: Job, token: str | None) -> Job:
+    """The job as its holder sees it."""
+    return job if token is None else Job(job.queue, job.id, job.fields, link=job.link, token=token)

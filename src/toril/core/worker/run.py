@@ -1,0 +1,187 @@
+"""Running one job: from the job that was taken to the settlement it comes to."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from toril.core.job import Job, delay_until
+from toril.core.payload import encode
+from toril.core.worker.handler import HandlerCall
+from toril.core.worker.settings import Settings
+from toril.errors import OptionError, UnknownBackoff, Unrecoverable
+from toril.model.backoff import from_stored, next_delay_ms
+from toril.model.duration import to_ms
+from toril.model.keep import resolve_keep
+from toril.model.outcome import (
+    BackToWait,
+    ChildrenFirst,
+    Failed,
+    Later,
+    LeaveAlone,
+    Outcome,
+    TryAgain,
+    decide,
+    reason_of,
+    with_stack,
+)
+from toril.store.contract import AwaitChildren, DelayJob, Finish, GiveBack, RetryNow, Settlement, Store
+
+#: A strategy that answers this wants no further attempt, as in BullMQ; ``None`` says the same.
+_STOP = -1
+# Types that mean the same everywhere; a worker's own strategy can't change them.
+_BUILT_IN = ("fixed", "exponential")
+
+
+@dataclass(slots=True)
+class Settling:
+    """A job that was run, and what shall become of it.
+
+    Attributes:
+        settlement: The transition to make; ``None`` if the handler made it itself.
+        result: What the handler returned, if it did.
+        error: What it raised, if it did.
+    """
+
+    job: Job
+    settlement: Settlement | None
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Runner:
+    """Runs jobs with the user's function. It never raises what the function raises."""
+
+    def __init__(self, call: HandlerCall | None, settings: Settings, store: Store) -> None:
+        self._call = call
+        self._settings = settings
+        self._store = store
+        self._keep_completed = _wire_keep(settings.keep_completed)
+        self._points = settings.metrics_points or False
+
+    async def run(self, job: Job) -> Settling:
+        """Run a job; answers what shall become of it."""
+        refused = self._refused(job)
+        if refused is not None:
+            return await self.after_error(job, refused)
+        assert self._call is not None, "a worker without a handler runs nothing"
+        try:
+            result = await self._call.run(job)
+            return self.completed(job, result)
+        except (Exception, asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+            return await self.after_error(job, error)
+
+    def _refused(self, job: Job) -> Unrecoverable | None:
+        """Why the job must fail without being run, if it must."""
+        if b"defa" in job.fields:
+            return Unrecoverable(job.deferred_failure)
+        most = self._settings.max_started_attempts
+        if most is not None and job.attempts_started > most:
+            return Unrecoverable("job started more than allowable limit")
+        return None
+
+    def completed(self, job: Job, result: Any) -> Settling:
+        """The handler returned.
+
+        Raises:
+            OptionError: The result has no JSON form.
+        """
+        text = "null" if result is None else encode(result, "result")
+        keep = self._keep_completed
+        if b"removeOnComplete" in job.fields.get(b"opts", b""):
+            keep = _wire_keep(
+                resolve_keep(job.stored_opts.get("removeOnComplete"), self._settings.remove_on_complete)
+            )
+        return Settling(
+            job, Finish(job.id, job.token, "completed", text, False, 0, keep, self._points), result
+        )
+
+    async def after_error(self, job: Job, error: BaseException) -> Settling:
+        """The handler raised, or its success was refused."""
+        try:
+            outcome = decide(job, error, self._settings.max_started_attempts)
+            return Settling(job, await self._settlement(job, outcome), error=error)
+        except (OptionError, UnknownBackoff) as unusable:
+            # A steer that can't be followed is an error of the handler like any other.
+            unusable.__cause__ = error
+            if isinstance(unusable, UnknownBackoff):
+                return Settling(job, None, error=unusable)
+            return Settling(job, await self._settlement(job, Failed(unusable)), error=unusable)
+
+    async def _settlement(self, job: Job, outcome: Outcome) -> Settlement | None:
+        match outcome:
+            case Failed(error):
+                return self._failed(job, error)
+            case TryAgain(error, delay):
+                return await self._again(job, error, delay)
+            case Later(steer):
+                delay_ms = delay_until(steer.delay, steer.at, self._store.now_ms())
+                return DelayJob(job.id, job.token, delay_ms, counts=False)
+            case BackToWait(limit):
+                if limit is not None:
+                    await self._store.queues.rate_limit(job.queue, max(to_ms(limit, "duration"), 1))
+                return GiveBack(job.id, job.token)
+            case ChildrenFirst():
+                return AwaitChildren(job.id, job.token)
+            case LeaveAlone():
+                return None
+
+    def _failed(self, job: Job, error: BaseException) -> Finish:
+        reason = reason_of(error)
+        keep = resolve_keep(job.stored_opts.get("removeOnFail"), self._settings.remove_on_fail)
+        fields = _failure_fields(job, error)
+        return Finish(
+            job.id, job.token, "failed", reason, fields, job.attempts, _wire_keep(keep), self._points
+        )
+
+    async def _again(self, job: Job, error: BaseException, delay: Any) -> Settlement:
+        """Another attempt, unless a custom backoff says that there shall be none."""
+        delay_ms = await self._backoff(job, error) if delay is None else to_ms(delay, "delay")
+        if delay_ms is None:
+            return self._failed(job, error)
+        fields = _failure_fields(job, error)
+        if delay_ms > 0:
+            return DelayJob(job.id, job.token, delay_ms, counts=True, fields=fields)
+        return RetryNow(job.id, job.token, "R" if job.stored_opts.get("lifo") else "L", fields)
+
+    async def _backoff(self, job: Job, error: BaseException) -> int | None:
+        """Milliseconds until the next attempt; ``None`` for no attempt."""
+        backoff = from_stored(job.stored_opts.get("backoff"))
+        if backoff is None:
+            return 0
+        made = job.attempts_made + 1
+        strategies = self._settings.backoff_strategies
+        strategy = strategies.get(backoff.type) or strategies.get("*")
+        if strategy is None or backoff.type in _BUILT_IN:
+            delay_ms = next_delay_ms(backoff, made, random.random)
+            if delay_ms is None:
+                raise UnknownBackoff(backoff.type)
+            return delay_ms
+        answer = strategy(made, backoff.type, error, job)
+        seconds = await answer if inspect.isawaitable(answer) else answer
+        return (
+            None
+            if seconds is None or seconds == _STOP
+            else to_ms(seconds, f"backoff strategy {backoff.type}")
+        )
+
+
+def _failure_fields(job: Job, error: BaseException) -> list[str]:
+    stacks = msgspec.json.encode(with_stack(job, error)).decode()
+    return ["failedReason", reason_of(error), "stacktrace", stacks]
+
+
+def _wire_keep(keep: Any) -> tuple[int, int | bool, int | bool]:
+    return (
+        keep.count,
+        False if keep.age_s is None else keep.age_s,
+        False if keep.limit is None else keep.limit,
+    )

@@ -1,0 +1,193 @@
+"""The options of a worker, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+from toril.errors import OptionError
+from toril.model.checks import check_mapping
+from toril.model.duration import Duration, to_ms
+from toril.model.job import JobRecord
+from toril.model.keep import Keep, Retention, parse_keep, resolve_keep
+
+#: A custom backoff: attempts made (this one included), type, error, job → seconds, or ``None`` to stop.
+BackoffStrategy = Callable[[int, str, BaseException, JobRecord], "float | Awaitable[float | None] | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimiter:
+    """At most ``max`` jobs of the queue start in ``per`` seconds (or timedelta), over all workers."""
+
+    max: int
+    per: Duration
+
+
+class WorkerOptions(TypedDict, total=False):
+    """Options of a worker; durations are seconds or timedelta.
+
+    Attributes:
+        name: Name of the worker; stored with the jobs it runs and shown in dashboards. Default none.
+        concurrency: How many jobs run at once. Default 1.
+        lock_duration: How long a job is ours without renewal. Default 30 s.
+        lock_renew_time: Locks that were not renewed for half of this are. Default half of ``lock_duration``.
+        skip_lock_renewal: Renew no locks. Default false.
+        stalled_interval: Time between two looks for jobs whose worker is gone. Default 30 s.
+        max_stalled_count: A job that was given back more often fails. Default 1.
+        skip_stalled_check: Don't look for such jobs. Default false.
+        max_started_attempts: A job that was started more often fails without being run. Default no bound.
+        drain_delay: Longest wait for word of a job before looking anyway. Default 5 s.
+        run_retry_delay: Longest pause between tries when the server does not answer. Default 15 s.
+        maximum_rate_limit_delay: Longest wait for a rate limit to end before looking anyway. Default 30 s.
+        limiter: Rate limit of the queue. Default none.
+        remove_on_complete: How many completed jobs to keep, for jobs that don't say. Default all.
+        remove_on_fail: How many failed jobs to keep, for jobs that don't say. Default all.
+        metrics_points: Keep counts of finished jobs for so many minutes. Default none.
+        backoff_strategies: Custom backoffs by their type; ``"*"`` answers for all others. Default none.
+    """
+
+    name: str | None
+    concurrency: int
+    lock_duration: Duration
+    lock_renew_time: Duration | None
+    skip_lock_renewal: bool
+    stalled_interval: Duration
+    max_stalled_count: int
+    skip_stalled_check: bool
+    max_started_attempts: int | None
+    drain_delay: Duration
+    run_retry_delay: Duration
+    maximum_rate_limit_delay: Duration
+    limiter: RateLimiter | None
+    remove_on_complete: bool | int | Keep | Mapping[str, Any] | None
+    remove_on_fail: bool | int | Keep | Mapping[str, Any] | None
+    metrics_points: int | None
+    backoff_strategies: Mapping[str, BackoffStrategy] | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Settings:
+    """The options of a worker, in the units the worker counts in."""
+
+    name: str | None = None
+    concurrency: int = 1
+    lock_ms: int = 30_000
+    renew_ms: int = 15_000
+    skip_lock_renewal: bool = False
+    stalled_ms: int = 30_000
+    max_stalled_count: int = 1
+    skip_stalled_check: bool = False
+    max_started_attempts: int | None = None
+    drain_delay: float = 5.0
+    run_retry_delay: float = 15.0
+    maximum_rate_limit_delay: float = 30.0
+    limit: tuple[int, int] | None = None
+    keep_completed: Retention = field(default_factory=Retention)
+    remove_on_complete: Any = None
+    remove_on_fail: Any = None
+    metrics_points: int | None = None
+    backoff_strategies: Mapping[str, BackoffStrategy] = field(default_factory=dict[str, BackoffStrategy])
+
+    @classmethod
+    def read(cls, options: Mapping[str, Any]) -> Settings:
+        """Check the options a worker is made with.
+
+        Raises:
+            OptionError: One of them has a wrong name, type, range or unit.
+        """
+        for option, value in options.items():
+            if option not in WorkerOptions.__annotations__:
+                raise OptionError.unknown(option, value, WorkerOptions.__annotations__)
+        settings = cls()
+        for option, value in options.items():
+            if value is not None:
+                _READERS[option](settings, option, value)
+        if options.get("lock_renew_time") is None:
+            settings.renew_ms = settings.lock_ms // 2
+        settings.keep_completed = resolve_keep(None, settings.remove_on_complete)
+        return settings
+
+
+def check_concurrency(value: object) -> int:
+    """A number of slots.
+
+    Raises:
+        OptionError: It is not a whole number above 0.
+    """
+    return _whole("concurrency", value, 1)
+
+
+def _whole(option: str, value: object, lowest: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+        raise OptionError(option, value, f"must be a whole number, {lowest} or more")
+    return value
+
+
+def _positive_ms(option: str, value: Any) -> int:
+    ms = to_ms(value, option)
+    if ms <= 0:
+        raise OptionError(option, value, "must be more than 0 seconds")
+    return ms
+
+
+def _name(settings: Settings, option: str, value: Any) -> None:
+    if not isinstance(value, str) or not value or any(letter.isspace() for letter in value):
+        raise OptionError(option, value, "must be a text without blanks, since connections are named by it")
+    settings.name = value
+
+
+def _limiter(settings: Settings, option: str, value: Any) -> None:
+    if not isinstance(value, RateLimiter):
+        raise OptionError(option, value, "give RateLimiter(max, per)")
+    settings.limit = (_whole("limiter.max", value.max, 1), _positive_ms("limiter.per", value.per))
+
+
+def _strategies(settings: Settings, option: str, value: Any) -> None:
+    strategies = check_mapping(value, option, value)
+    if not all(callable(strategy) for strategy in strategies.values()):
+        raise OptionError(option, value, "give functions by the name of the backoff type")
+    settings.backoff_strategies = value
+
+
+def _whole_into(attribute: str, lowest: int) -> Callable[[Settings, str, Any], None]:
+    return lambda settings, option, value: setattr(settings, attribute, _whole(option, value, lowest))
+
+
+def _ms_into(attribute: str) -> Callable[[Settings, str, Any], None]:
+    return lambda settings, option, value: setattr(settings, attribute, _positive_ms(option, value))
+
+
+def _seconds_into(attribute: str) -> Callable[[Settings, str, Any], None]:
+    return lambda settings, option, value: setattr(settings, attribute, _positive_ms(option, value) / 1000)
+
+
+def _flag(settings: Settings, option: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise OptionError(option, value, "must be True or False")
+    setattr(settings, option, value)
+
+
+def _retention(settings: Settings, option: str, value: Any) -> None:
+    setattr(settings, option, parse_keep(value, option))
+
+
+_READERS: dict[str, Callable[[Settings, str, Any], None]] = {
+    "name": _name,
+    "concurrency": _whole_into("concurrency", 1),
+    "lock_duration": _ms_into("lock_ms"),
+    "lock_renew_time": _ms_into("renew_ms"),
+    "skip_lock_renewal": _flag,
+    "stalled_interval": _ms_into("stalled_ms"),
+    "max_stalled_count": _whole_into("max_stalled_count", 0),
+    "skip_stalled_check": _flag,
+    "max_started_attempts": _whole_into("max_started_attempts", 0),
+    "drain_delay": _seconds_into("drain_delay"),
+    "run_retry_delay": _seconds_into("run_retry_delay"),
+    "maximum_rate_limit_delay": _seconds_into("maximum_rate_limit_delay"),
+    "limiter": _limiter,
+    "remove_on_complete": _retention,
+    "remove_on_fail": _retention,
+    "metrics_points": _whole_into("metrics_points", 1),
+    "backoff_strategies": _strategies,
+}

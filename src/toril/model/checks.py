@@ -1,0 +1,91 @@
+"""Checks of single values, one kind of value each; what passes comes back with its type known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from typing import cast
+
+from toril.errors import OptionError
+
+
+def check_bool(value: object, option: str) -> bool:
+    """``True`` or ``False``, and nothing that is merely truthy.
+
+    Raises:
+        OptionError: It is something else.
+    """
+    if isinstance(value, bool):
+        return value
+    raise OptionError(option, value, "must be True or False")
+
+
+def check_int(value: object, option: str, least: int = 0, most: int | None = None) -> int:
+    """A whole number in the bounds, both of which belong to it; ``most=None`` is no bound.
+
+    Raises:
+        OptionError: It is no ``int`` (a ``bool`` or ``2.0`` isn't), or out of bounds.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise OptionError(option, value, "must be a whole number (int)")
+    if value < least or (most is not None and value > most):
+        bounds = f"at least {least}" if most is None else f"between {least} and {most}"
+        raise OptionError(option, value, f"must be {bounds}")
+    return value
+
+
+def check_number(value: object, option: str, least: float, most: float) -> float:
+    """A finite number in the bounds, both of which belong to it.
+
+    Raises:
+        OptionError: It is no number, NaN, infinite or out of bounds.
+    """
+    if not is_number(value):
+        raise OptionError(option, value, "must be a finite number")
+    number = cast("float", value)
+    if not least <= number <= most:
+        raise OptionError(option, value, f"must be between {least:g} and {most:g}")
+    return number
+
+
+def is_number(value: object) -> bool:
+    """Whether this is an ``int`` or a finite ``float``, and no ``bool``."""
+    if isinstance(value, float):
+        return isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_text(value: object, option: str) -> str:
+    """A text that can be written as UTF-8; it may be empty.
+
+    Raises:
+        OptionError: It is no ``str``, or holds a lone surrogate.
+    """
+    if not isinstance(value, str):
+        raise OptionError(option, value, f"must be a str, not {type(value).__name__}")
+    if value.isascii() or _is_utf8(value):
+        return value
+    raise OptionError(option, value, "holds a lone surrogate, which can't be stored as UTF-8")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_mapping(value: object, option: str, known: Iterable[str]) -> dict[str, object]:
+    """A mapping with no other keys than these; a key whose value is ``None`` counts as absent.
+
+    Raises:
+        OptionError: It is no mapping, or has an unknown key.
+    """
+    if not isinstance(value, Mapping):
+        raise OptionError(option, value, "must be a mapping")
+    given = cast("Mapping[str, object]", value)
+    for key in given:
+        if key not in known:
+            raise OptionError.unknown(f"{option}.{key}", given[key], [f"{option}.{name}" for name in known])
+    return {key: entry for key, entry in given.items() if entry is not None}

@@ -1,0 +1,264 @@
+"""A job as it is stored: text fields under BullMQ's names, decoded when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import msgspec
+
+from toril.model.names import QueueRef
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: Option names that BullMQ stores abbreviated. Source: BullMQ 6.7, job options.
+SHORT_OPTIONS = {
+    "de": "deduplication",
+    "kl": "keepLogs",
+    "fpof": "failParentOnFailure",
+    "cpof": "continueParentOnFailure",
+    "idof": "ignoreDependencyOnFailure",
+    "rdof": "removeDependencyOnFailure",
+}
+
+Fields = dict[bytes, Any]
+
+
+class JobRecord:
+    """A job as it was when it was read; nothing is decoded before it is asked for.
+
+    Attributes:
+        queue: The queue the job is in.
+        id: Its id, unique in its queue.
+        fields: The stored fields, undecoded.
+        token: The lock token it was taken with; empty when it wasn't taken.
+    """
+
+    __slots__ = ("fields", "id", "queue", "token")
+
+    def __init__(self, queue: QueueRef, id: str, fields: Fields, token: str = "") -> None:
+        self.queue = queue
+        self.id = id
+        self.fields = fields
+        self.token = token
+
+    def _text(self, field: bytes) -> str | None:
+        value = self.fields.get(field)
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+    def _int(self, field: bytes) -> int | None:
+        value = self.fields.get(field)
+        if value is None:
+            return None
+        try:
+            return int(value)
+        except ValueError:
+            return _whole_number(value)
+
+    def _json(self, field: bytes, default: Callable[[], Any] = lambda: None) -> Any:
+        value = self.fields.get(field)
+        if value is None:
+            return default()
+        try:
+            return msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            return default()
+
+    @property
+    def queue_name(self) -> str:
+        """Name of the queue, without the prefix."""
+        return self.queue.name
+
+    @property
+    def prefix(self) -> str:
+        """Key prefix of the queue."""
+        return self.queue.prefix
+
+    @property
+    def name(self) -> str:
+        """What kind of job it is."""
+        return self._text(b"name") or ""
+
+    @property
+    def data(self) -> Any:
+        """The payload.
+
+        Raises:
+            ValueError: What is stored is no JSON.
+        """
+        value = self.fields.get(b"data")
+        return msgspec.json.decode(value) if value is not None else {}
+
+    @property
+    def opts(self) -> dict[str, Any]:
+        """The options the job was added with, under BullMQ's public names."""
+        stored: dict[str, Any] = self.stored_opts
+        opts = {
+            SHORT_OPTIONS.get(key, key): value for key, value in stored.items() if key not in ("tm", "omc")
+        }
+        telemetry = {
+            public: stored[short]
+            for short, public in (("tm", "metadata"), ("omc", "omitContext"))
+            if short in stored
+        }
+        if telemetry:
+            opts["telemetry"] = telemetry
+        return opts
+
+    @property
+    def stored_opts(self) -> dict[str, Any]:
+        """The options as they are stored, with short names; empty when they can't be read."""
+        opts = self._json(b"opts", dict[str, Any])
+        return cast("dict[str, Any]", opts) if isinstance(opts, dict) else {}
+
+    @property
+    def progress(self) -> Any:
+        """What the handler reported last; 0 before it did."""
+        return self._json(b"progress", int)
+
+    @property
+    def return_value(self) -> Any:
+        """What the handler returned; ``None`` before it did."""
+        return self._json(b"returnvalue")
+
+    @property
+    def failed_reason(self) -> str | None:
+        """Why the latest attempt failed; ``None`` when none did."""
+        return self._text(b"failedReason") or None
+
+    @property
+    def stacktrace(self) -> list[str]:
+        """One text for each failed attempt, oldest first."""
+        stack = self._json(b"stacktrace", list[str])
+        return cast("list[str]", stack) if isinstance(stack, list) else []
+
+    @property
+    def timestamp_ms(self) -> int:
+        """When the job was made, in ms since the epoch."""
+        return self._int(b"timestamp") or 0
+
+    @property
+    def delay_ms(self) -> int:
+        """The current delay in ms; 0 when the job isn't delayed."""
+        return self._int(b"delay") or 0
+
+    @property
+    def delay(self) -> float:
+        """The current delay in seconds; 0 when the job isn't delayed."""
+        return self.delay_ms / 1000
+
+    @property
+    def priority(self) -> int:
+        """0 is no priority and goes first; otherwise lower goes first."""
+        return self._int(b"priority") or 0
+
+    @property
+    def attempts_made(self) -> int:
+        """Finished attempts, failed ones included."""
+        legacy = self._int(b"attemptsMade")
+        return (self._int(b"atm") if legacy is None else legacy) or 0
+
+    @property
+    def attempts_started(self) -> int:
+        """How often a worker took the job."""
+        return self._int(b"ats") or 0
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts the job may have; 0 and 1 both mean one."""
+        attempts = self.stored_opts.get("attempts", 0)
+        return int(attempts) if isinstance(attempts, int | float) else 0
+
+    @property
+    def stalled_counter(self) -> int:
+        """How often the job was given back because its worker was gone."""
+        return self._int(b"stc") or 0
+
+    @property
+    def processed_on_ms(self) -> int | None:
+        """When a worker took it last, in ms since the epoch."""
+        return self._int(b"processedOn")
+
+    @property
+    def finished_on_ms(self) -> int | None:
+        """When it completed or failed, in ms since the epoch."""
+        return self._int(b"finishedOn")
+
+    @property
+    def created_at(self) -> datetime:
+        """When the job was made."""
+        return _EPOCH + timedelta(milliseconds=self.timestamp_ms)
+
+    @property
+    def processed_at(self) -> datetime | None:
+        """When a worker took it last."""
+        return _instant(self.processed_on_ms)
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it completed or failed."""
+        return _instant(self.finished_on_ms)
+
+    @property
+    def processed_by(self) -> str | None:
+        """Name of the worker that took it last, if it has one."""
+        return self._text(b"pb")
+
+    @property
+    def deferred_failure(self) -> str | None:
+        """Why the next worker that takes the job must fail it without running it."""
+        return self._text(b"defa")
+
+    @property
+    def parent_key(self) -> str | None:
+        """Full key of the parent job."""
+        return self._text(b"parentKey")
+
+    @property
+    def parent(self) -> dict[str, Any] | None:
+        """Id and queue key of the parent, with the failure policy of this child."""
+        return self._json(b"parent")
+
+    @property
+    def repeat_job_key(self) -> str | None:
+        """Id of the scheduler this job belongs to."""
+        return self._text(b"rjk")
+
+    @property
+    def deduplication_id(self) -> str | None:
+        """The deduplication id it was added with."""
+        return self._text(b"deid")
+
+    def to_dict(self, *, wire: bool = False) -> dict[str, Any]:
+        """The job as plain values.
+
+        Args:
+            wire: The stored fields as they are, under BullMQ's names.
+        """
+        if wire:
+            return {key.decode(): self._text(key) for key in self.fields}
+        return {name: getattr(self, name) for name in _PUBLIC}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} {self.name!r} of {self.queue.qualified}>"
+
+
+_PUBLIC = (
+    *("id", "name", "queue_name", "prefix", "data", "opts", "progress", "delay", "priority", "created_at"),
+    *("attempts_made", "attempts_started", "stalled_counter", "processed_at", "finished_at", "processed_by"),
+    *("failed_reason", "return_value", "stacktrace", "parent_key", "parent", "repeat_job_key"),
+    *("deduplication_id", "deferred_failure"),
+)
+
+
+def _instant(ms: int | None) -> datetime | None:
+    return None if ms is None else _EPOCH + timedelta(milliseconds=ms)
+
+
+def _whole_number(text: bytes | str) -> int | None:
+    """A producer may have sent a fraction, which is dropped; anything else is no number."""
+    try:
+        return int(float(text))
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,134 @@
+"""What a run of a job meant: decided once, from values alone."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from toril.errors import (
+    AlreadyMoved,
+    Delay,
+    FailedChildren,
+    RateLimit,
+    RateLimitError,
+    Retry,
+    ReturnToWait,
+    Unrecoverable,
+    WaitForChildren,
+)
+from toril.model.job import JobRecord
+
+# A stack longer than this tells nothing more, and is stored with each failed attempt.
+_MOST_STACK = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt failed, and no other follows."""
+
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """The attempt failed, and another follows: after the job's own backoff, or after ``delay``."""
+
+    error: BaseException
+    delay: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The handler wants to be called later; not an attempt."""
+
+    steer: Delay
+
+
+@dataclass(frozen=True, slots=True)
+class BackToWait:
+    """The job waits again; not an attempt. ``limit`` closes the whole queue for a while."""
+
+    limit: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildrenFirst:
+    """The job waits for its children; not an attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveAlone:
+    """The handler has moved the job itself."""
+
+
+Outcome = Failed | TryAgain | Later | BackToWait | ChildrenFirst | LeaveAlone
+
+
+def decide(job: JobRecord, error: BaseException, most_started: int | None = None) -> Outcome:
+    """What an error of a handler means for its job.
+
+    Args:
+        job: The job that was run.
+        error: What its handler raised.
+        most_started: No further attempt once it was started so often.
+
+    Source: BullMQ 6.7, worker.
+    """
+    match error:
+        case RateLimit() | RateLimitError() | ReturnToWait():
+            return BackToWait(error.duration if isinstance(error, RateLimit) else None)
+        case AlreadyMoved():
+            return LeaveAlone()
+        case Delay():
+            return Later(error)
+        case WaitForChildren():
+            return ChildrenFirst()
+        case _:
+            if is_final(error) or not may_try_again(job, most_started):
+                return Failed(error)
+            return TryAgain(error, error.delay if isinstance(error, Retry) else None)
+
+
+def may_try_again(job: JobRecord, most_started: int | None) -> bool:
+    """Whether the job has an attempt left after the one that failed now."""
+    if most_started is not None and job.attempts_started >= most_started:
+        return False
+    return job.attempts_made + 1 < job.attempts
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether no attempt follows this error; by its name, too, for errors that were rebuilt elsewhere."""
+    return isinstance(error, Unrecoverable | FailedChildren) or type(error).__name__ == "UnrecoverableError"
+
+
+def reason_of(error: BaseException) -> str:
+    """The text a job fails with: the error's own, or its kind when it says nothing at all."""
+    try:
+        text = str(error)
+    except Exception:
+        return type(error).__name__
+    return _storable(text) if text or error.args else type(error).__name__
+
+
+def stack_of(error: BaseException) -> str:
+    """The traceback of an error as text, its end if it is very long."""
+    try:
+        text = "".join(traceback.format_exception(error))
+    except Exception:
+        text = type(error).__name__
+    return _storable(text[-_MOST_STACK:])
+
+
+def with_stack(job: JobRecord, error: BaseException) -> list[str]:
+    """The job's stacks with that of this error, as many as the job wants to keep."""
+    stacks = [*job.stacktrace, stack_of(error)]
+    limit = job.stored_opts.get("stackTraceLimit")
+    if not isinstance(limit, int) or isinstance(limit, bool):
+        return stacks
+    return stacks[-limit:] if limit > 0 else []
+
+
+def _storable(text: str) -> str:
+    """Lone surrogates can't be stored; they are shown as question marks."""
+    return text.encode("utf-8", "replace").decode()

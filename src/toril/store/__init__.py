@@ -1,0 +1,1 @@
+"""The one door to storage: a contract in values of the model, and one engine behind it."""

@@ -1,0 +1,57 @@
+"""From a URL to a store: the scheme names the engine, which is imported when it is used."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, cast
+
+from toril.store.contract import Store
+
+_REDIS = "toril.store.redis:open_redis"
+_EMBEDDED = "toril.embedded:ensure_server"
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def default_url() -> str:
+    """``TORIL_URL``, else ``REDIS_URL``, else the embedded server."""
+    return os.environ.get("TORIL_URL") or os.environ.get("REDIS_URL") or "embedded:"
+
+
+def resolve_url(url: str | None) -> str:
+    """The URL of a running server. Starts the embedded one if that is meant, which may take a moment.
+
+    Args:
+        url: ``None`` for the default; ``embedded:`` may name a folder (``embedded:/var/lib/shop``).
+
+    Raises:
+        EmbeddedServerError: The embedded server could not be started.
+    """
+    url = url or default_url()
+    if not url.startswith("embedded:"):
+        return url
+    return _load(_EMBEDDED)(url.removeprefix("embedded:") or None).url
+
+
+def open_store(url: str, *, now_ms: Callable[[], int] = wall_clock_ms) -> Store:
+    """A store on a running server; it connects when it is first used.
+
+    Args:
+        url: Of a server, not ``embedded:`` (see ``resolve_url``).
+        now_ms: The clock; another one for tests.
+
+    Raises:
+        OptionError: The URL can't be read.
+    """
+    return cast("Store", _load(_REDIS)(url, now_ms))
+
+
+def _load(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

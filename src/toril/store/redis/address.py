@@ -1,0 +1,180 @@
+"""Where the server is: a URL, read once, from which connections are made."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from redis import exceptions as redis_errors
+from redis.asyncio.sentinel import Sentinel
+
+from toril.errors import OptionError, StoreUnavailable
+from toril.store.redis.wire import Wire, Word
+
+#: Seconds until a connection attempt is given up.
+CONNECT_TIMEOUT = 3.0
+
+_PORT, _SENTINEL_PORT = 6379, 26379
+_KNOWN = "redis://, rediss://, unix://, redis+sentinel://, redis+cluster://, embedded:"
+_TLS_CHECKS = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
+_OPTIONS = ("db", "username", "password", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A server's URL, in parts.
+
+    Attributes:
+        kind: ``plain``, ``sentinel`` or ``cluster``.
+        hosts: Hosts and ports: of the server, of sentinels, or of cluster nodes.
+        path: Path of a unix socket, instead of hosts.
+        service: Name of the service that the sentinels watch.
+        tls: Whether connections are encrypted.
+        options: User, password, database, certificates.
+    """
+
+    kind: str
+    hosts: tuple[tuple[str, int], ...] = ()
+    path: str = ""
+    service: str = ""
+    tls: bool = False
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """Read a URL of any scheme that toril knows.
+
+        Raises:
+            OptionError: The URL can't be read.
+        """
+        parts = urlsplit(url)
+        scheme, _, kind = parts.scheme.partition("+")
+        if kind not in ("", "sentinel", "cluster") or scheme not in ("redis", "rediss", "unix"):
+            raise OptionError("url", _hidden(parts), f"unknown scheme; known are {_KNOWN}")
+        options = _options(parts)
+        if scheme == "unix":
+            return cls("plain", path=unquote(parts.path), options=options)
+        hosts = _hosts(parts, _SENTINEL_PORT if kind == "sentinel" else _PORT)
+        path = [part for part in parts.path.split("/") if part]
+        service = ""
+        if kind == "sentinel":
+            if not path:
+                raise OptionError(
+                    "url", _hidden(parts), "name the service: redis+sentinel://host:26379/service[/db]"
+                )
+            service = path.pop(0)
+        if path:
+            options["db"] = str(_number(parts, path[0]))
+        return cls(kind or "plain", hosts, service=service, tls=scheme == "rediss", options=options)
+
+    async def connect(self, name: str = "", patience: float | None = None) -> Wire:
+        """A connection of its own to the server, or to the primary that the sentinels name.
+
+        Args:
+            name: What it is called in the server's list of clients.
+            patience: See ``Wire``.
+
+        Raises:
+            StoreUnavailable: No connection within some seconds.
+            ServerError: The server refuses us.
+        """
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                wire = await self._open(patience)
+                for words in self._greeting(name):
+                    await wire.ask(words)
+                return wire
+        except TimeoutError:
+            raise StoreUnavailable(f"no connection to {self} within {CONNECT_TIMEOUT:g} s") from None
+        except (OSError, redis_errors.RedisError) as error:
+            raise StoreUnavailable(f"no connection to {self}: {error}") from error
+
+    async def _open(self, patience: float | None) -> Wire:
+        loop = asyncio.get_running_loop()
+        if self.path:
+            return (await loop.create_unix_connection(lambda: Wire(patience), self.path))[1]
+        host, port = await self._primary() if self.kind == "sentinel" else self.hosts[0]
+        context = self._tls_context() if self.tls else None
+        return (await loop.create_connection(lambda: Wire(patience), host, port, ssl=context))[1]
+
+    async def _primary(self) -> tuple[str, int]:
+        sentinel = Sentinel(list(self.hosts), sentinel_kwargs={"socket_connect_timeout": CONNECT_TIMEOUT})
+        try:
+            host, port = cast("tuple[Any, Any]", await sentinel.discover_master(self.service))
+        finally:
+            for client in cast("list[Any]", sentinel.sentinels):
+                await client.aclose()
+        return str(host), int(port)
+
+    def _greeting(self, name: str) -> list[tuple[Word, ...]]:
+        words: list[tuple[Word, ...]] = []
+        if "password" in self.options:
+            user = (self.options["username"],) if "username" in self.options else ()
+            words.append(("AUTH", *user, self.options["password"]))
+        if self.options.get("db", "0") != "0":
+            words.append(("SELECT", self.options["db"]))
+        if name:
+            words.append(("CLIENT", "SETNAME", name))
+        return words
+
+    def _tls_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.options.get("ssl_ca_certs"))
+        check = self.options.get("ssl_cert_reqs", "required")
+        if check != "required":
+            context.check_hostname = False
+            context.verify_mode = _TLS_CHECKS.get(check, ssl.CERT_NONE)
+        if "ssl_certfile" in self.options:
+            context.load_cert_chain(self.options["ssl_certfile"], self.options.get("ssl_keyfile"))
+        return context
+
+    def client_settings(self) -> dict[str, Any]:
+        """User, password and TLS as the cluster's client takes them."""
+        settings: dict[str, Any] = {key: value for key, value in self.options.items() if key != "db"}
+        return settings | ({"ssl": True} if self.tls else {})
+
+    def __str__(self) -> str:
+        """Without the password, for messages."""
+        return self.path or ",".join(f"{host}:{port}" for host, port in self.hosts)
+
+
+def _hosts(parts: SplitResult, default_port: int) -> tuple[tuple[str, int], ...]:
+    hosts: list[tuple[str, int]] = []
+    for place in (parts.netloc.rpartition("@")[2] or "localhost").split(","):
+        host, _, port = place.rpartition(":") if ":" in place and not place.endswith("]") else (place, "", "")
+        if not host:
+            raise OptionError("url", _hidden(parts), "a host is missing: scheme://host:port,host:port/...")
+        hosts.append((host.strip("[]"), _number(parts, port) if port else default_port))
+    return tuple(hosts)
+
+
+def _options(parts: SplitResult) -> dict[str, str]:
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    for option, value in options.items():
+        if option not in _OPTIONS:
+            raise OptionError.unknown(option, value, _OPTIONS)
+    if user:
+        options["username"] = unquote(user)
+    if password:
+        options["password"] = unquote(password)
+    if "db" in options:
+        _number(parts, options["db"])
+    if options.get("ssl_cert_reqs", "required") not in _TLS_CHECKS:
+        raise OptionError("ssl_cert_reqs", options["ssl_cert_reqs"], "must be none, optional or required")
+    return options
+
+
+def _number(parts: SplitResult, text: str) -> int:
+    if not text.isdigit():
+        raise OptionError("url", _hidden(parts), f"{text!r} is not a number")
+    return int(text)
+
+
+def _hidden(parts: SplitResult) -> str:
+    """The URL without its password."""
+    user, at, place = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user.partition(':')[0]}:***{at}{place}" if at else parts.netloc).geturl()

@@ -1,0 +1,84 @@
+"""Values of the model as scripts take and answer them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from toril.errors import (
+    DuplicateJob,
+    FailedChildren,
+    JobError,
+    JobLocked,
+    JobNotFound,
+    JobNotInState,
+    JobOwnedByScheduler,
+    LockLost,
+    LockMismatch,
+    ParentNotFound,
+    ParentNotReplaceable,
+    PendingChildren,
+)
+from toril.model.job import Fields, JobRecord
+from toril.model.names import QueueRef
+from toril.store.contract import Batch, Claim
+
+pack = msgspec.msgpack.Encoder().encode
+
+_REFUSALS: dict[int, tuple[type[JobError], str]] = {
+    -1: (JobNotFound, "there is no job {id} in queue {queue} ({verb})"),
+    -2: (LockLost, "the lock of job {id} in queue {queue} is lost ({verb})"),
+    -3: (JobNotInState, "job {id} of queue {queue} is not in the state that {verb} starts from"),
+    -4: (PendingChildren, "job {id} of queue {queue} has pending children ({verb})"),
+    -5: (
+        ParentNotFound,
+        "the parent of job {id} does not exist; nothing was added to queue {queue} ({verb})",
+    ),
+    -6: (LockMismatch, "job {id} of queue {queue} is locked by another worker ({verb})"),
+    -7: (ParentNotReplaceable, "job {id} of queue {queue} belongs to another living parent ({verb})"),
+    -8: (JobOwnedByScheduler, "job {id} of queue {queue} is the next iteration of a job scheduler ({verb})"),
+    -9: (FailedChildren, "job {id} of queue {queue} has failed children ({verb})"),
+    -20: (DuplicateJob, "there is a job {id} in queue {queue} already ({verb})"),
+    -21: (JobLocked, "job {id} of queue {queue} is running, it can't be replaced ({verb})"),
+}
+
+
+def refusal(number: int, verb: str, queue: QueueRef, id: str) -> JobError:
+    """The exception for a number that a script refused a job with."""
+    kind, text = _REFUSALS.get(number, (JobError, "unknown refusal " + str(number) + " of job {id} ({verb})"))
+    return kind(text.format(id=id, queue=queue.name, verb=verb), queue=queue.name, job_id=id)
+
+
+def accept(number: int, verb: str, queue: QueueRef, id: str) -> int:
+    """A number that a script answered, unless it is a refusal.
+
+    Raises:
+        JobError: The kind that the number stands for.
+    """
+    if number < 0:
+        raise refusal(number, verb, queue, id)
+    return number
+
+
+def fields_of(flat: Sequence[Any]) -> Fields:
+    """A flat list of names and values as a mapping; a later value of a name wins."""
+    pairs = iter(flat)
+    return dict(zip(pairs, pairs, strict=True))
+
+
+def pack_claim(claim: Claim) -> bytes:
+    """A claim as the take script reads it; what isn't set is left out."""
+    terms: dict[str, Any] = {"token": claim.token, "lock_ms": claim.lock_ms, "count": claim.count}
+    if claim.worker:
+        terms["worker"] = claim.worker
+    if claim.limit:
+        terms["max"], terms["duration"] = claim.limit
+    return pack(terms)
+
+
+def read_batch(queue: QueueRef, reply: Sequence[Any], token: str) -> Batch:
+    """What was taken, as records that hold the token they were taken with."""
+    jobs = [JobRecord(queue, id.decode(), fields_of(flat), token) for id, flat in reply[0]]
+    return Batch(jobs, reply[1], reply[2], reply[3] == 1)

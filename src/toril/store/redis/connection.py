@@ -1,0 +1,115 @@
+"""Running scripts and commands on a connection that is renewed when it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from toril.errors import ScriptError, StoreError, StoreMisconfigured, StoreUnavailable
+from toril.model.names import QueueRef
+from toril.store.redis.address import Address
+from toril.store.redis.cluster import ClusterWire
+from toril.store.redis.script import Script, script
+from toril.store.redis.wire import ServerError, Wire, Word
+
+#: Seconds without an answer until a connection is given up; a call itself stays far below.
+PATIENCE = 10.0
+
+# Answers of a server that will be able again without anybody's help (see `StoreUnavailable`).
+_PASSING = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY ", "MISCONF", "OOM ", "READONLY")
+_REFUSED = (
+    "WRONGPASS",
+    "NOAUTH",
+    "NOPERM",
+    "ERR AUTH",
+    "ERR invalid password",
+    "ERR DB index",
+    "ERR invalid DB",
+)
+
+
+class Connection:
+    """A connection of one event loop to one server, made when it is first used.
+
+    Args:
+        name: What it is called in the server's list of clients.
+        patience: Seconds without an answer until it is given up; ``None`` leaves that to the caller.
+    """
+
+    def __init__(self, address: Address, name: str = "", patience: float | None = PATIENCE) -> None:
+        self.address = address
+        self._name = name
+        self._patience = patience
+        self._wire: Wire | ClusterWire | None = None
+        self._connecting = asyncio.Lock()
+
+    async def run(self, name: str, queue: QueueRef, *args: Word) -> Any:
+        """Run a script on a queue.
+
+        Raises:
+            StoreUnavailable: No answer; it may or may not have run.
+            ScriptError: The script failed.
+        """
+        run = script(name)
+        if len(args) != len(run.args):
+            raise TypeError(f"{name} takes {run.args}, got {len(args)} arguments")
+        key = queue.base + "meta"
+        try:
+            return await self._ask(("EVALSHA", run.digest, 1, key, *args))
+        except ServerError as error:
+            if not str(error).startswith("NOSCRIPT"):
+                raise self._translated(str(error), run) from error
+        try:
+            return await self._ask(("EVAL", run.source, 1, key, *args))
+        except ServerError as error:
+            raise self._translated(str(error), run) from error
+
+    async def command(self, *words: Word) -> Any:
+        """Run one plain command; its reply is not reshaped."""
+        try:
+            return await self._ask(words)
+        except ServerError as error:
+            raise self._translated(str(error)) from error
+
+    async def info(self, section: str) -> dict[str, str]:
+        """One section of the server's own report; of any node, in a cluster."""
+        report = await self.command("INFO", section)
+        lines = (line.partition(":") for line in report.decode().splitlines() if not line.startswith("#"))
+        return {name: value for name, _, value in lines if name}
+
+    async def _ask(self, words: tuple[Word, ...]) -> Any:
+        wire = self._wire
+        if wire is None or wire.lost:
+            wire = await self._connect()
+        return await wire.ask(words)
+
+    async def _connect(self) -> Wire | ClusterWire:
+        async with self._connecting:
+            if self._wire is None or self._wire.lost:
+                if self.address.kind == "cluster":
+                    self._wire = ClusterWire(self.address, self._name, self._patience)
+                else:
+                    self._wire = await self.address.connect(self._name, self._patience)
+            return self._wire
+
+    def _translated(self, message: str, run: Script | None = None) -> StoreError:
+        """The server's error as one of ours."""
+        if message.startswith(_REFUSED):
+            return StoreMisconfigured(f"the server refuses us: {message}")
+        if any(word in message for word in _PASSING):
+            # After a failover the primary is elsewhere; it is looked for when connecting.
+            if "READONLY" in message:
+                self.drop()
+            return StoreUnavailable(f"the server can't serve us now: {message}")
+        return ScriptError(run.explain(message) if run else message)
+
+    def drop(self) -> None:
+        """Give the connection up; the next call makes a new one."""
+        if self._wire is not None:
+            self._wire.drop()
+
+    async def close(self) -> None:
+        """Close the connection; the next call would make a new one."""
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.close()

@@ -1,0 +1,156 @@
+"""The store's jobs: adding, taking, settling. What changes or reads single jobs is in `changes`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Any
+
+from toril.errors import JobError, ScriptError
+from toril.model.names import QueueRef
+from toril.store.contract import Added, Batch, Claim, NewJob, Settled, Settlement
+from toril.store.redis.changes import JobChanges
+from toril.store.redis.coalesce import Coalescer
+from toril.store.redis.codec import pack, pack_claim, read_batch, refusal
+from toril.store.redis.connection import Connection
+from toril.store.redis.sender import Refused, Sender
+
+# Jobs in one call of the add script: enough to share its cost, and below 3 ms of the server's time.
+_JOBS_A_CALL = 200
+
+# Settlements whose script answers with a number of its own.
+_VERBS = {
+    "finish": "finish",
+    "retry": "retry",
+    "delay": "delay",
+    "wait": "give back",
+    "children": "await children",
+}
+
+
+class RedisJobs(JobChanges):
+    """Jobs on Redis or Valkey."""
+
+    def __init__(self, connection: Connection, now_ms: Callable[[], int]) -> None:
+        super().__init__(connection, now_ms)
+        self._adders: dict[QueueRef, Coalescer[NewJob, Added]] = {}
+        self._bulk: dict[QueueRef, Sender] = {}
+
+    async def add(self, queue: QueueRef, job: NewJob) -> Added:
+        """Add a job; adds of the same moment share a call."""
+        adder = self._adders.get(queue)
+        if adder is None:
+            sender = Sender(self._connection, queue, self._now_ms)
+            adder = self._adders[queue] = Coalescer(sender.send, _weight)
+        return await adder.ask(job)
+
+    async def add_many(
+        self, queue: QueueRef, jobs: Sequence[NewJob], *, atomic: bool
+    ) -> list[Added | JobError]:
+        """Add jobs in order, each with its own answer; all or none of them if ``atomic``."""
+        sender = self._bulk_sender(queue)
+        if atomic:
+            return await self._add_all_or_none(sender, queue, jobs)
+        answers: list[Added | JobError] = []
+        rest = iter(jobs)
+        while chunk := list(islice(rest, _JOBS_A_CALL)):
+            answers.extend(await sender.send(chunk))
+        return answers
+
+    async def add_tree(self, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str]) -> list[Added]:
+        """Add jobs of several queues at once, parents before their children."""
+        answers = await self._add_all_or_none(self._bulk_sender(queue), queue, jobs, parents)
+        return [answer for answer in answers if isinstance(answer, Added)]
+
+    def _bulk_sender(self, queue: QueueRef) -> Sender:
+        sender = self._bulk.get(queue)
+        if sender is None:
+            sender = self._bulk[queue] = Sender(self._connection, queue, self._now_ms)
+        return sender
+
+    async def _add_all_or_none(
+        self, sender: Sender, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str] = ()
+    ) -> list[Added | JobError]:
+        try:
+            return await sender.send_atomic(jobs, parents)
+        except Refused as refused:
+            job, number = next((job, n) for job, n in zip(jobs, refused.numbers, strict=True) if n)
+            raise refusal(number, "add", queue, str(job.id or job.name)) from None
+
+    async def take(self, queue: QueueRef, claim: Claim, *, again: bool = False) -> Batch:
+        """Take jobs that are ready; ``again`` after a lost answer finds those that were taken already."""
+        settled = await self.settle(queue, (), claim, at_ms=self._now_ms(), again=again)
+        return settled.batch
+
+    async def settle(
+        self,
+        queue: QueueRef,
+        settlements: Sequence[Settlement],
+        claim: Claim | None,
+        *,
+        at_ms: int,
+        again: bool = False,
+    ) -> Settled:
+        """Settle running jobs, then take new ones, in one call.
+
+        Args:
+            at_ms: The time this call stands for; the same one when it is repeated.
+            again: The answer to this very call was lost.
+        """
+        terms = pack_claim(claim) if claim else b""
+        try:
+            reply = await self._connection.run(
+                "settle", queue, pack(settlements), terms, at_ms, "1" if again else "0"
+            )
+        except ScriptError as error:
+            return await self._settle_apart(queue, settlements, claim, at_ms, error)
+        return _read_settled(queue, settlements, claim, reply)
+
+    async def _settle_apart(
+        self,
+        queue: QueueRef,
+        settlements: Sequence[Settlement],
+        claim: Claim | None,
+        at_ms: int,
+        error: ScriptError,
+    ) -> Settled:
+        """One job of the batch breaks the script (its stored fields are garbage, say): find out which one.
+
+        A script is not rolled back, so what was settled before it broke is told apart by ``again``.
+        """
+        if claim is None and len(settlements) == 1:
+            broken = settlements[0]
+            return Settled([JobError(str(error), queue=queue.name, job_id=broken.id)], Batch())
+        if not settlements:
+            raise error
+        answers: list[int | JobError] = []
+        for settlement in settlements:
+            single = await self.settle(queue, [settlement], None, at_ms=at_ms, again=True)
+            answers.extend(single.answers)
+        batch = await self.take(queue, claim, again=True) if claim else Batch()
+        return Settled(answers, batch)
+
+    async def drain(self) -> None:
+        """Wait until the adds under way are answered."""
+        await asyncio.gather(*(adder.drain() for adder in self._adders.values()), self.drain_reports())
+
+
+def _weight(job: NewJob) -> int:
+    return len(job.data) + len(job.opts)
+
+
+def _read_settled(
+    queue: QueueRef, settlements: Sequence[Settlement], claim: Claim | None, reply: Sequence[Any]
+) -> Settled:
+    numbers = reply[0] or [0] * len(settlements)
+    answers: list[int | JobError] = [
+        number if number >= 0 else refusal(number, _verb(settlement), queue, settlement.id)
+        for settlement, number in zip(settlements, numbers, strict=True)
+    ]
+    batch = read_batch(queue, reply[1], claim.token) if claim and reply[1] else Batch()
+    return Settled(answers, batch)
+
+
+def _verb(settlement: Settlement) -> str:
+    return _VERBS[str(type(settlement).__struct_config__.tag)]

@@ -1,0 +1,179 @@
+--- Add jobs: each one gets its id, or the number of its refusal, and none harms its neighbours.
+--- A job is { name, data, opts, timestamp, delay, priority, lifo, id, more }; `more` is false or a map:
+--- parentKey, parent, dependencies (a parent's set), rjk, dedup, duplicate ("raise" | "replace"),
+--- waits (it has children of its own), base (another queue's).
+--- @args    jobs producer request again atomic release now
+--- @returns a list: id, or { id, fields } of the job that exists already, or a negative number;
+---          for an atomic call that is refused: { "refused", numbers }
+--- @errors  -5 parent missing  -7 parent not replaceable  -20 duplicate  -21 the duplicate is running
+--- @include "deduplicate"
+--- @include "receipt"
+
+local ID, MORE = 8, 9
+local call = redis.call
+local batch = cmsgpack.unpack(jobs)
+local gates = {}
+
+local function gate_of(queue)
+  if gates[queue] == nil then
+    gates[queue] = gate_is_open(queue)
+  end
+  return gates[queue]
+end
+
+--- Ids are counted one by one where a job may be refused without using one up.
+local function ids_for(jobs_to_add)
+  for _, job in ipairs(jobs_to_add) do
+    if job[MORE] then
+      return function(queue)
+        return call('INCR', queue .. 'id')
+      end
+    end
+  end
+  local last = call('INCRBY', base .. 'id', #jobs_to_add) - #jobs_to_add
+  return function()
+    last = last + 1
+    return last
+  end
+end
+
+local function refusal(queue, job, made)
+  local more = job[MORE]
+  if not more then
+    return 0
+  end
+  if more.parentKey and not made[more.parentKey] and call('EXISTS', more.parentKey) == 0 then
+    return -5
+  end
+  if more.duplicate and job[ID] then
+    local key = queue .. job[ID]
+    if more.duplicate == 'raise' and (made[key] or call('EXISTS', key) == 1) then
+      return -20
+    end
+    if more.duplicate == 'replace' and call('EXISTS', key .. ':lock') == 1 then
+      return -21
+    end
+  end
+  return 0
+end
+
+--- A job of this id exists: attach it to the parent that was asked for, if it may be.
+local function attach_existing(queue, id, more)
+  local key = queue .. id
+  local old = call('HGET', key, 'parentKey')
+  local parent_key = more and more.parentKey
+  if not old or old == parent_key or call('EXISTS', old) == 0 then
+    if parent_key then
+      if call('ZSCORE', queue .. 'completed', id) then
+        call('HSET', parent_key .. ':processed', key, call('HGET', key, 'returnvalue') or 'null')
+        if release == '' then
+          release_parent_without_pending(parent_key, tonumber(now))
+        end
+      else
+        call('SADD', parent_key .. ':dependencies', key)
+      end
+      call('HSET', key, 'parentKey', parent_key, 'parent', more.parent)
+    end
+  elseif parent_key then
+    if release ~= '' then
+      call('HSET', parent_key, 'flowAttachmentFailed', '1')
+    end
+    return -7
+  end
+  emit_trimmed(queue, 'duplicated', 'jobId', id)
+  return { id, call('HGETALL', key) }
+end
+
+local function replace_existing(queue, id)
+  local state = leave_any_state(queue, id)
+  remove_job(queue, id, false, true)
+  emit_trimmed(queue, 'removed', 'jobId', id, 'prev', state)
+end
+
+local function enqueue(queue, id, job, more)
+  if more and more.waits then
+    call('ZADD', queue .. 'waiting-children', job[TIMESTAMP], id)
+    emit_trimmed(queue, 'waiting-children', 'jobId', id)
+  else
+    enqueue_job(queue, id, job, gate_of(queue))
+  end
+end
+
+local function add(queue, job, counter)
+  local more, id = job[MORE], job[ID] or tostring(counter)
+  event_cap(queue)
+  if job[ID] and call('EXISTS', queue .. id) == 1 then
+    if not (more and more.duplicate == 'replace') then
+      return attach_existing(queue, id, more)
+    end
+    replace_existing(queue, id)
+  end
+  if more and more.dedup then
+    local owner = deduplicate(queue, more.dedup, id, job, more)
+    if owner then
+      return { owner, call('HGETALL', queue .. owner) }
+    end
+    more.deid = more.dedup.id
+  end
+  store_job(queue, id, job, more)
+  enqueue(queue, id, job, more)
+  if more and more.dependencies then
+    call('SADD', more.dependencies, queue .. id)
+  end
+  return id
+end
+
+--- What would be refused, without writing anything.
+local function check_all()
+  local made, numbers, refused = {}, {}, false
+  for i, job in ipairs(batch) do
+    local queue = job[MORE] and job[MORE].base or base
+    numbers[i] = refusal(queue, job, made)
+    refused = refused or numbers[i] ~= 0
+    if job[ID] then
+      made[queue .. job[ID]] = true
+    end
+  end
+  return refused and numbers or nil
+end
+
+local function add_all()
+  local next_id = ids_for(batch)
+  local answers = {}
+  for i, job in ipairs(batch) do
+    local queue = job[MORE] and job[MORE].base or base
+    local number = refusal(queue, job, {})
+    answers[i] = number ~= 0 and number or add(queue, job, next_id(queue))
+  end
+  flush_pushes()
+  return answers
+end
+
+--- At the end of a tree: parents whose children were all there and done already.
+local function release_parents()
+  for _, key in ipairs(cmsgpack.unpack(release)) do
+    if call('HDEL', key, 'flowAttachmentFailed') == 0 then
+      release_parent_without_pending(key, tonumber(now))
+    end
+  end
+  flush_pushes()
+end
+
+if again == '1' then
+  local answer = find_receipt(base, producer, request)
+  if answer then
+    return answer
+  end
+end
+if atomic == '1' then
+  local numbers = check_all()
+  if numbers then
+    return { 'refused', numbers }
+  end
+end
+local answers = add_all()
+if release ~= '' then
+  release_parents()
+end
+keep_receipt(base, producer, request, answers)
+return answers

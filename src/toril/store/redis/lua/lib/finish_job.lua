@@ -1,0 +1,167 @@
+--- Finishing a job: retention, metrics, parents, deduplication, events.
+--- @include "deduplicate"
+--- @include "locks"
+
+-- A finish is an array: { 'finish', id, token, target, value, fields, attempts, keep, points }.
+-- keep: { count, age in seconds or false, limit or false }; points: how many metrics to keep, or false.
+local FINISH_ID, TOKEN, TARGET, VALUE, FIELDS, ATTEMPTS, KEEP, POINTS = 2, 3, 4, 5, 6, 7, 8, 9
+
+-- How many jobs one finish removes for their age when the job names no limit.
+local MOST_AGED = 1000
+
+local function write_fields(job_key, fields)
+  if fields and #fields > 0 then
+    redis.call('HSET', job_key, unpack(fields))
+  end
+end
+
+local function push_points(key, delta, minutes, points)
+  redis.call('LPUSH', key, delta)
+  for _ = 2, minutes do
+    redis.call('LPUSH', key, 0)
+  end
+  redis.call('LTRIM', key, 0, points - 1)
+end
+
+--- Count finished jobs; the first one of a later minute writes the point of the minute before.
+local function count_finished(base, target, finished, points, now)
+  local key = base .. 'metrics:' .. target
+  local before = redis.call('HINCRBY', key, 'count', finished) - finished
+  local last = redis.call('HMGET', key, 'prevTS', 'prevCount')
+  if not last[1] then
+    redis.call('HSET', key, 'prevTS', now, 'prevCount', 0)
+    return
+  end
+  local minutes = math.min(math.floor(now / 60000) - math.floor(tonumber(last[1]) / 60000), points)
+  if minutes > 0 then
+    push_points(key .. ':data', before - (tonumber(last[2]) or 0), minutes, points)
+    redis.call('HSET', key, 'prevCount', before, 'prevTS', now)
+  end
+end
+
+local function remove_aged(base, target, keep, now)
+  local key, cut, limit = base .. target, now - keep[2] * 1000, keep[3] or MOST_AGED
+  local ids = redis.call('ZREVRANGEBYSCORE', key, cut, '-inf', 'LIMIT', 0, limit)
+  if #ids == 0 then
+    return
+  end
+  for _, id in ipairs(ids) do
+    remove_job(base, id, false, false)
+  end
+  if #ids < limit then
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', cut)
+  else
+    call_with_many('ZREM', key, ids)
+  end
+end
+
+local function remove_beyond_count(base, target, count)
+  local ids = redis.call('ZREVRANGE', base .. target, count, -1)
+  for _, id in ipairs(ids) do
+    remove_job(base, id, false, false)
+  end
+  if #ids > 0 then
+    redis.call('ZREMRANGEBYRANK', base .. target, 0, -(count + 1))
+  end
+end
+
+local function keep_finished(base, finish, made, now)
+  local id, target, keep = finish[FINISH_ID], finish[TARGET], finish[KEEP]
+  local field = target == 'completed' and 'returnvalue' or 'failedReason'
+  redis.call('ZADD', base .. target, now, id)
+  redis.call('HSET', base .. id, 'atm', made, field, finish[VALUE], 'finishedOn', now)
+  if target == 'failed' then
+    redis.call('HDEL', base .. id, 'defa')
+  end
+  if keep[2] then
+    remove_aged(base, target, keep, now)
+  end
+  if keep[1] > 0 then
+    remove_beyond_count(base, target, keep[1])
+  end
+end
+
+--- Tell the parent. A removed failed child without a policy releases it through `detach_from_parent`.
+local function tell_parent(base, finish, parent_key, parent, now)
+  local job_key = base .. finish[FINISH_ID]
+  if finish[TARGET] == 'completed' then
+    child_completed(parent_key, job_key, finish[VALUE], now)
+  else
+    child_failed(parent_key, job_key, parent and cjson.decode(parent) or {}, finish[VALUE], now)
+  end
+end
+
+local function tell_finished(base, finish, made)
+  local id = finish[FINISH_ID]
+  if finish[TARGET] == 'completed' then
+    emit(base, 'completed', 'jobId', id, 'returnvalue', finish[VALUE], 'prev', 'active')
+    return
+  end
+  emit(base, 'failed', 'jobId', id, 'failedReason', finish[VALUE], 'prev', 'active')
+  if made >= finish[ATTEMPTS] then
+    emit(base, 'retries-exhausted', 'jobId', id, 'attemptsMade', made)
+  end
+end
+
+--- What forbids to finish the job, before anything is written.
+local function finish_refusal(job_key, target)
+  if redis.call('EXISTS', job_key) == 0 then
+    return -1
+  end
+  if target == 'completed' then
+    if redis.call('EXISTS', job_key .. ':dependencies') == 1 then
+      return -4
+    end
+    if redis.call('EXISTS', job_key .. ':unsuccessful') == 1 then
+      return -9
+    end
+  end
+  return 0
+end
+
+--- Finish one job of any kind. Answers 0 or the number of the refusal.
+local function finish_job(base, finish, now)
+  local id = finish[FINISH_ID]
+  local job_key = base .. id
+  local number = finish_refusal(job_key, finish[TARGET])
+  number = number ~= 0 and number or release_lock(base, id, finish[TOKEN])
+  if number ~= 0 then
+    return number
+  end
+  write_fields(job_key, finish[FIELDS])
+  local job = redis.call('HMGET', job_key, 'parentKey', 'parent', 'deid', 'atm')
+  if redis.call('LREM', base .. 'active', -1, id) == 0 then
+    return -3
+  end
+  trim_events(base)
+  if job[3] then
+    free_deduplication(base, id, job[3])
+    add_remembered_job(base, job[3], now)
+  end
+  if job[1] and job[1] ~= '' then
+    tell_parent(base, finish, job[1], job[2], now)
+  end
+  local made = (tonumber(job[4]) or 0) + 1
+  if finish[KEEP][1] == 0 then
+    delete_job_keys(job_key)
+    if job[1] and job[1] ~= '' then
+      detach_from_parent(base, job_key, false, job[1])
+    end
+  else
+    keep_finished(base, finish, made, now)
+  end
+  tell_finished(base, finish, made)
+  if finish[POINTS] then
+    count_finished(base, finish[TARGET], 1, finish[POINTS], now)
+  end
+  return 0
+end
+
+--- After a lost answer: the job is where this finish would have left it.
+local function was_finished(base, finish, now)
+  local job_key = base .. finish[FINISH_ID]
+  if redis.call('EXISTS', job_key) == 0 then
+    return true
+  end
+  return redis.call('HGET', job_key, 'finishedOn') == tostring(now)
+end

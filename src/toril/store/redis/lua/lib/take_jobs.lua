@@ -1,0 +1,177 @@
+--- Take jobs for a worker: what one fetch after the other would take, in one go.
+--- claim: { token, lock_ms, count, now, worker, max, duration }; worker, max and duration may be missing.
+--- @include "gate"
+--- @include "pushes"
+
+-- Promotion moves at most this many due jobs at a fetch, so that no call takes long.
+local MOST_PROMOTED = 1000
+
+--- Move due jobs from delayed to where they wait. Answers how many there were.
+local function promote_due(base, now, open)
+  local highest = (now + 1) * SLOTS_PER_MS - 1
+  local ids = redis.call('ZRANGEBYSCORE', base .. 'delayed', 0, highest, 'LIMIT', 0, MOST_PROMOTED)
+  if #ids == 0 then
+    return 0
+  end
+  redis.call('ZREM', base .. 'delayed', unpack(ids))
+  for _, id in ipairs(ids) do
+    local priority = tonumber(redis.call('HGET', base .. id, 'priority'))
+    push_ready(base, id, priority, 'L', open)
+    emit(base, 'waiting', 'jobId', id, 'prev', 'delayed')
+    redis.call('HSET', base .. id, 'delay', 0)
+  end
+  flush_pushes()
+  return #ids
+end
+
+--- When the next delayed job is due, in whole ms, or 0.
+local function next_due(base)
+  local first = redis.call('ZRANGE', base .. 'delayed', 0, 0, 'WITHSCORES')
+  return first[2] and math.floor(tonumber(first[2]) / SLOTS_PER_MS) or 0
+end
+
+--- How many jobs the rate limit lets start, and for how many ms it lets none.
+local function within_rate(base, max, wanted)
+  local used = tonumber(redis.call('GET', base .. 'limiter')) or 0
+  if used < max then
+    return math.min(wanted, max - used), 0
+  end
+  local ttl = redis.call('PTTL', base .. 'limiter')
+  if ttl > 0 then
+    return 0, ttl
+  end
+  if ttl == 0 then
+    redis.call('DEL', base .. 'limiter')
+    return math.min(wanted, max), 0
+  end
+  return wanted, 0
+end
+
+--- Version 4 of BullMQ left ids like `0:17` behind as markers; they are no jobs.
+local function without_markers(ids)
+  local jobs = {}
+  for _, id in ipairs(ids) do
+    if string.sub(id, 1, 2) ~= '0:' then
+      jobs[#jobs + 1] = id
+    end
+  end
+  return jobs
+end
+
+--- Move up to `wanted` ids into active: from wait, then from prioritized.
+local function pop_ready(base, wanted)
+  local popped = redis.call('RPOP', base .. 'wait', wanted) or {}
+  local ids = without_markers(popped)
+  if #popped < wanted then
+    local ranked = redis.call('ZPOPMIN', base .. 'prioritized', wanted - #popped)
+    for i = 1, #ranked, 2 do
+      ids[#ids + 1] = ranked[i]
+    end
+  elseif #ids == 0 then
+    return pop_ready(base, wanted)
+  end
+  if #ids > 0 then
+    redis.call('LPUSH', base .. 'active', unpack(ids))
+  end
+  return ids
+end
+
+--- Mark a job as started by this claim. Answers its fields, or nil when its key holds no job.
+local function activate(base, id, claim)
+  local job_key = base .. id
+  local fields = redis.pcall('HGETALL', job_key)
+  if fields.err then
+    redis.call('LREM', base .. 'active', 1, id)
+    return nil
+  end
+  local started, deferred = 0, false
+  for i = 1, #fields, 2 do
+    if fields[i] == 'ats' then
+      started = tonumber(fields[i + 1]) or 0
+    elseif fields[i] == 'defa' then
+      deferred = true
+    end
+  end
+  if claim.token ~= '0' then
+    redis.call('SET', job_key .. ':lock', claim.token, 'PX', claim.lock_ms)
+  end
+  emit(base, 'active', 'jobId', id, 'prev', 'waiting')
+  local last = #fields
+  fields[last + 1], fields[last + 2] = 'processedOn', claim.now
+  fields[last + 3], fields[last + 4] = 'ats', started + 1
+  if claim.worker then
+    fields[last + 5], fields[last + 6] = 'pb', claim.worker
+  end
+  redis.call('HSET', job_key, unpack(fields, last + 1))
+  return fields, deferred
+end
+
+--- Count started jobs against the rate; the first one of a window starts its time.
+local function count_started(base, started, window)
+  if started > 0 and redis.call('INCRBY', base .. 'limiter', started) == started then
+    redis.call('PEXPIRE', base .. 'limiter', math.floor(math.abs(window)))
+  end
+end
+
+local function activate_all(base, ids, claim, max, window, taken)
+  local counted = 0
+  for _, id in ipairs(ids) do
+    local fields, deferred = activate(base, id, claim)
+    if fields then
+      taken[#taken + 1] = { id, fields }
+      counted = counted + (deferred and 0 or 1)
+    end
+  end
+  if max then
+    count_started(base, counted, window)
+  end
+  mark_ready(base)
+end
+
+--- Answers { jobs, limited ms, next due ms, closed }: why there are fewer than were asked for.
+local function take_jobs(base, claim)
+  flush_pushes()
+  local meta = redis.call('HMGET', base .. 'meta', 'paused', 'concurrency', 'max', 'duration')
+  local most_active = tonumber(meta[2])
+  local window = tonumber(claim.duration or meta[4])
+  -- A limit without a window would never let go.
+  local max = window and tonumber(meta[3] or claim.max)
+  local active = most_active and redis.call('LLEN', base .. 'active') or 0
+  local taken, promoted = {}, MOST_PROMOTED
+  while #taken < claim.count do
+    local open = not meta[1] and not (most_active and active >= most_active)
+    -- Nothing else comes due at the same instant, but for what the bound of a promotion left over.
+    if promoted == MOST_PROMOTED then
+      promoted = promote_due(base, claim.now, open)
+    end
+    local wanted, limited = promoted == MOST_PROMOTED and 1 or claim.count - #taken, 0
+    if max then
+      wanted, limited = within_rate(base, max, wanted)
+    end
+    if limited > 0 then
+      return { taken, limited, 0, 0 }
+    end
+    if not open then
+      return { taken, 0, 0, 1 }
+    end
+    local ids = pop_ready(base, most_active and math.min(wanted, most_active - active) or wanted)
+    if #ids == 0 then
+      redis.call('DEL', base .. 'pc')
+      return { taken, 0, next_due(base), 0 }
+    end
+    activate_all(base, ids, claim, max, window, taken)
+    active = active + #ids
+  end
+  return { taken, 0, 0, 0 }
+end
+
+--- After a lost answer: jobs that this very claim has taken already.
+local function adopt_jobs(base, claim)
+  local found = {}
+  for _, id in ipairs(redis.call('LRANGE', base .. 'active', 0, -1)) do
+    if redis.call('GET', base .. id .. ':lock') == claim.token then
+      found[#found + 1] = { id, redis.call('HGETALL', base .. id) }
+    end
+  end
+  return found
+end

@@ -1,0 +1,93 @@
+"""The store: jobs and queues on one pool of connections, and a look at the server before first use."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+
+from toril.errors import StoreMisconfigured
+from toril.model.names import QueueRef
+from toril.store.redis.address import Address
+from toril.store.redis.connection import Connection
+from toril.store.redis.jobs import RedisJobs
+from toril.store.redis.queues import RedisQueues
+from toril.store.redis.waiting import RedisEventReader, RedisRenewer, RedisWaiter
+
+_logger = logging.getLogger(__name__)
+
+# The first version with all the commands that the scripts use.
+_OLDEST = (6, 2)
+
+
+def open_redis(url: str, now_ms: Callable[[], int]) -> RedisStore:
+    """A store for this URL; it connects when it is first used."""
+    return RedisStore(Address.parse(url), now_ms)
+
+
+class RedisStore:
+    """Everything on one server, for one event loop."""
+
+    def __init__(self, address: Address, now_ms: Callable[[], int]) -> None:
+        self.now_ms = now_ms
+        self._address = address
+        self._connection = Connection(address)
+        self.jobs = RedisJobs(self._connection, now_ms)
+        self.queues = RedisQueues(self._connection, now_ms)
+        self._checked = False
+        self._checking = asyncio.Lock()
+
+    async def ready(self) -> None:
+        """Look at the server once: version, role, eviction.
+
+        Raises:
+            StoreUnavailable: It does not answer.
+            StoreMisconfigured: It is too old, a read-only replica, or refuses us.
+        """
+        async with self._checking:
+            if not self._checked:
+                await self._check_server()
+                self._checked = True
+
+    async def _check_server(self) -> None:
+        server = await self._connection.info("server")
+        version = server.get("redis_version", "")
+        numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+        if numbers and numbers < _OLDEST:
+            raise StoreMisconfigured(f"the server is version {version}; toril needs 6.2 or newer")
+        replication = await self._connection.info("replication")
+        if replication.get("role") in ("slave", "replica"):
+            raise StoreMisconfigured("the server is a read-only replica; give the URL of its primary")
+        memory = await self._connection.info("memory")
+        policy = memory.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            _logger.warning(
+                "the server may evict jobs when its memory is full; set maxmemory-policy to noeviction",
+                extra={"maxmemory_policy": policy},
+            )
+
+    def check_queue(self, queue: QueueRef) -> None:
+        """In a cluster all keys of a queue must be in one slot, which takes a hash tag."""
+        if self._address.kind == "cluster" and not re.search(r"\{[^}]+\}", queue.qualified):
+            raise StoreMisconfigured(
+                f"in a cluster, put braces in the prefix or the name of queue {queue.name!r}: "
+                f"prefix='{{{queue.prefix}}}' or '{{{queue.name}}}'"
+            )
+
+    def waiter(self, queue: QueueRef, worker: str | None) -> RedisWaiter:
+        """An ear of its own for one worker."""
+        return RedisWaiter(self._address, queue, worker)
+
+    def event_reader(self, queue: QueueRef) -> RedisEventReader:
+        """A reader of a queue's events."""
+        return RedisEventReader(self._address, queue)
+
+    def renewer(self) -> RedisRenewer:
+        """A renewer of locks for a thread."""
+        return RedisRenewer(self._address)
+
+    async def close(self) -> None:
+        """Finish what is under way, then close every connection."""
+        await self.jobs.drain()
+        await self._connection.close()

@@ -1,0 +1,130 @@
+"""Connections of their own: waiting for jobs, reading events, renewing locks from a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from toril.errors import StoreUnavailable
+from toril.model.names import QueueRef
+from toril.store.redis.address import Address
+from toril.store.redis.changes import pack_locks
+from toril.store.redis.codec import fields_of
+from toril.store.redis.connection import Connection
+from toril.store.redis.wire import Word
+
+# A wait is given up on our side so many seconds after the server should have answered.
+_GRACE = 1.0
+# The shortest wait that every server since 6.2 takes for a wait, and the longest; in seconds.
+_SHORTEST, _LONGEST = 0.002, 10.0
+# How long a read of events waits on the server, in ms.
+_EVENT_WAIT_MS = 5_000
+
+
+class _Ear:
+    """A connection that waits on the server, with a deadline of our own: a wait is never deaf."""
+
+    def __init__(self, address: Address, name: str) -> None:
+        self._connection = Connection(address, name, patience=None)
+
+    async def ask(self, timeout: float, *words: Word) -> Any:
+        """Ask and wait for ``timeout`` seconds and some grace; breaking off costs the connection."""
+        try:
+            async with asyncio.timeout(timeout + _GRACE):
+                return await self._connection.command(*words)
+        except TimeoutError:
+            self._connection.drop()
+            raise StoreUnavailable(f"no answer to {words[0]} within {timeout + _GRACE:g} s") from None
+        except BaseException:
+            # The reply to a wait that nobody waits for any more would take a job's marker with it.
+            self._connection.drop()
+            raise
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+def client_name(queue: QueueRef, suffix: str) -> str:
+    """How a connection names itself, so that Node's ``getWorkers()`` finds it. Source: BullMQ 6.7."""
+    return f"{queue.prefix}:{base64.b64encode(queue.name.encode()).decode()}{suffix}"
+
+
+class RedisWaiter:
+    """Waits on the marker of a queue."""
+
+    def __init__(self, address: Address, queue: QueueRef, worker: str | None) -> None:
+        self._ear = _Ear(address, client_name(queue, f":w:{worker}" if worker else ""))
+        self._key = queue.base + "marker"
+
+    async def wait(self, timeout: float) -> int | None:
+        """Wait for word of a job, at most ``timeout`` seconds (bounded by what servers take).
+
+        Returns:
+            When to look: ms since the epoch, 0 for now; ``None`` when no word came.
+        """
+        timeout = min(max(timeout, _SHORTEST), _LONGEST)
+        word = await self._ear.ask(timeout, "BZPOPMIN", self._key, f"{timeout:.3f}")
+        return int(float(word[2])) if word else None
+
+    async def close(self) -> None:
+        """Close the connection, a wait under way included."""
+        await self._ear.close()
+
+
+class RedisEventReader:
+    """Reads the events of a queue from the moment it is started."""
+
+    def __init__(self, address: Address, queue: QueueRef) -> None:
+        self._ear = _Ear(address, client_name(queue, ":qe"))
+        self._key = queue.base + "events"
+        self._last = b"0-0"
+
+    async def start(self) -> None:
+        """Fix the place to read from as a concrete id, so that nothing told after this is missed."""
+        newest = await self._ear.ask(_GRACE, "XREVRANGE", self._key, "+", "-", "COUNT", 1)
+        self._last = newest[0][0] if newest else b"0-0"
+
+    async def read(self) -> list[dict[str, str]]:
+        """The next events; an empty list after a quiet while."""
+        words = ("XREAD", "BLOCK", _EVENT_WAIT_MS, "STREAMS", self._key, self._last)
+        reply = await self._ear.ask(_EVENT_WAIT_MS / 1000, *words)
+        if not reply:
+            return []
+        entries = reply[0][1]
+        self._last = entries[-1][0]
+        return [_texts(fields) for _, fields in entries]
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._ear.close()
+
+
+def _texts(flat: Sequence[bytes]) -> dict[str, str]:
+    return {name.decode(): text.decode("utf-8", "replace") for name, text in fields_of(flat).items()}
+
+
+class RedisRenewer:
+    """Renews locks in a thread that the event loop of the handlers can't hold up: on a loop of its own."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._runner = asyncio.Runner()
+        self._connection: Connection | None = None
+
+    def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> list[str]:
+        """Renew locks; answers the ids whose lock is lost."""
+        return self._runner.run(self._renew(queue, locks, lock_ms))
+
+    async def _renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> list[str]:
+        if self._connection is None:
+            self._connection = Connection(self._address)
+        lost = await self._connection.run("renew", queue, pack_locks(locks), lock_ms)
+        return [id.decode() for id in lost]
+
+    def close(self) -> None:
+        """Close the connection and its loop."""
+        if self._connection is not None:
+            self._runner.run(self._connection.close())
+        self._runner.close()

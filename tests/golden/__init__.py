@@ -1,0 +1,1 @@
+"""BullMQ's recorded behaviour, replayed with toril."""

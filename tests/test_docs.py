@@ -1,0 +1,66 @@
+"""The documentation names nothing that is not there."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+
+PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)")
+
+
+def blocks() -> Iterator[tuple[str, ast.Module]]:
+    """Each Python block, with the page it is on; a fragment may await at its top level."""
+    for page in PAGES:
+        for number, text in enumerate(PYTHON_BLOCK.findall(page.read_text()), 1):
+            place = f"{page.relative_to(ROOT)}, block {number}"
+            flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            module = compile(text, place, "exec", flags, dont_inherit=True)
+            assert isinstance(module, ast.Module)
+            yield place, module
+
+
+def imports_of(module: ast.Module) -> Iterator[tuple[str, str]]:
+    """Module and name, for each import from toril."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "toril":
+            for alias in node.names:
+                yield node.module or "", alias.name
+
+
+def test_all_python_on_the_pages_is_python_and_imports_what_exists() -> None:
+    imported = [(place, *pair) for place, module in blocks() for pair in imports_of(module)]
+
+    assert imported
+    assert [each for each in imported if not hasattr(importlib.import_module(each[1]), each[2])] == []
+
+
+def test_every_link_leads_somewhere() -> None:
+    dead = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in PAGES
+        for target in LINK.findall(page.read_text())
+        if target and not (page.parent / target).exists()
+    ]
+
+    assert dead == []
+
+
+def test_every_page_can_be_found_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text()
+    pages = [page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")]
+
+    assert pages
+    assert [page for page in pages if f": {page}\n" not in navigation] == []
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    numbers = [page.name[:4] for page in sorted((ROOT / "docs" / "decisions").glob("*.md"))]
+
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
