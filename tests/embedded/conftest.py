@@ -16,5 +16,5 @@ def home(tmp_path: Path) -> Iterator[Path]:
     """A directory that does not exist yet; whatever is started in it is stopped after the test."""
     path = tmp_path / "home"
     yield path
-    leave_all()
+    leave_all(path)
     stop(str(path))

@@ -30,7 +30,7 @@ def deep(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="toril-", dir="/tmp", ignore_cleanup_errors=True) as base:
         monkeypatch.setenv("XDG_RUNTIME_DIR", base)
         yield path
-        leave_all()
+        leave_all(path)
         stop(str(path))
 
 

@@ -1,7 +1,7 @@
 """Replays recorded scenarios.
 
 Use: ``python -m tests.golden.replay [FOLDER] [--areas a,b] [--name TEXT] [--url URL]
-[--clock wall] [--every-key]``
+[--clock wall]``
 """
 
 from __future__ import annotations
@@ -57,16 +57,12 @@ async def replay_all(scenarios: Sequence[Scenario], url: str, deviations: Deviat
 def main(argv: Sequence[str] | None = None) -> int:
     """The program; answers its exit code."""
     args = _parser().parse_args(argv)
-    mode = Mode(controlled=args.clock == "controlled", every_key=args.every_key)
+    mode = Mode(controlled=args.clock == "controlled")
     areas = [area for area in args.areas.split(",") if area]
     chosen = choose(read_scenarios(args.folder), areas, args.name)
     scenarios = [one for one in chosen.scenarios if mode.controlled or not one.needs_controlled_clock]
     with _server(args.url) as url:
         failed = asyncio.run(replay_all(scenarios, url, read_deviations(), mode))
-    if not mode.every_key:
-        print(
-            "set aside: receipts of adds, see docs/decisions/0004-add-receipts.md (--every-key counts them)"
-        )
     if chosen.unsupported:
         print(f"not yet supported: {', '.join(chosen.unsupported)}")
     if not scenarios:
@@ -79,7 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.golden.replay", description="Replay recorded scenarios."
     )
-    parser.add_argument("folder", nargs="?", type=Path, default=RECORDED, help="all *.json below it are read")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=RECORDED, help="all *.json below it are read, or one file"
+    )
     parser.add_argument("--areas", default="", help="only these, separated by commas")
     parser.add_argument("--name", default="", help="only scenarios whose name holds this text")
     parser.add_argument("--url", help="of a server, whose database is emptied; default one of its own")
@@ -89,7 +87,6 @@ def _parser() -> argparse.ArgumentParser:
         default="controlled",
         help="give each step its recorded time, or use the time of day",
     )
-    parser.add_argument("--every-key", action="store_true", help="count receipts of adds as keys too many")
     return parser
 
 

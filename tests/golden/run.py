@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from tests.golden import ops_control, ops_flow, ops_getters, ops_job, ops_queue, ops_worker
 from tests.golden.compare import Replay, compare
 from tests.golden.dump import Server
-from tests.golden.own_keys import without_receipts
 from tests.golden.scenario import Scenario, Step
 from tests.golden.session import Session
 from tests.golden.times import Timekeeper
@@ -49,11 +48,9 @@ class Mode:
 
     Attributes:
         controlled: Give each step its recorded time; else use the time of day.
-        every_key: Count receipts of adds as keys too many; else set them aside.
     """
 
     controlled: bool = True
-    every_key: bool = False
 
 
 async def replay(scenario: Scenario, url: str, mode: Mode = Mode()) -> list[str]:
@@ -81,7 +78,7 @@ def _crash(error: BaseException) -> str:
 async def _replay(scenario: Scenario, url: str, mode: Mode) -> list[str]:
     times = Timekeeper(scenario, controlled=mode.controlled)
     server = Server(url)
-    store = open_store(url, now_ms=times.now_ms)
+    store = open_store(url, now_ms=times.now_ms, receipts=False)
     session = Session(scenario, store, server, times, perform)
     try:
         times.begin(0)
@@ -91,12 +88,7 @@ async def _replay(scenario: Scenario, url: str, mode: Mode) -> list[str]:
         await session.close()
         await store.close()
         await server.close()
-    return compare(scenario, result if mode.every_key else _without_receipts(result), times.clock())
-
-
-def _without_receipts(result: Replay) -> Replay:
-    snapshots = {name: without_receipts(state) for name, state in result.snapshots.items()}
-    return Replay(result.returns, snapshots, without_receipts(result.state))
+    return compare(scenario, result, times.clock())
 
 
 async def _run_steps(scenario: Scenario, session: Session) -> Replay:

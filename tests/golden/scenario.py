@@ -79,13 +79,14 @@ class Scenario:
     state: Mapping[str, JSON]
 
 
-def read_scenarios(folder: Path) -> list[Scenario]:
-    """All scenarios below a folder, in the order of their files.
+def read_scenarios(place: Path) -> list[Scenario]:
+    """All scenarios of a file, or of the files below a folder, in the order of their names.
 
     Raises:
         BadRecording: A file has another form.
     """
-    return [scenario for path in sorted(folder.rglob("*.json")) for scenario in _in_file(path)]
+    paths = [place] if place.is_file() else sorted(place.rglob("*.json"))
+    return [scenario for path in paths for scenario in _in_file(path)]
 
 
 def _in_file(path: Path) -> Iterator[Scenario]:

@@ -6,7 +6,6 @@ import pytest
 
 from tests.golden.compare import Replay, compare
 from tests.golden.matching import Matcher, ttl_fits
-from tests.golden.own_keys import without_receipts
 from tests.golden.scenario import Scenario, read_scenario
 from tests.golden.stored import StoredKey
 from tests.golden.tokens import ControlledClock, WallClock
@@ -256,28 +255,3 @@ def test_loose_events_may_come_in_any_order() -> None:
     assert len(streamed(["e"], "2", "1", "1")) == 1
     assert len(streamed(["e"], "2", "1")) == 1
     assert len(streamed([], "2", "1", "2")) == 2
-
-
-# --- toril's own keys ---
-
-RECEIPT = "bull:q:toril:sent:0123456789abcdef0123456789abcdef"
-
-
-def test_receipts_are_set_aside() -> None:
-    database = {RECEIPT: StoredKey("string", "x", 60_000), "bull:q:id": StoredKey("string", "1")}
-
-    assert list(without_receipts(database)) == ["bull:q:id"]
-
-
-@pytest.mark.parametrize(
-    ("key", "stored"),
-    [
-        (RECEIPT, StoredKey("string", "x")),
-        (RECEIPT, StoredKey("string", "x", 60_001)),
-        (RECEIPT, StoredKey("list", ["x"], 1000)),
-        (f"{RECEIPT}0", StoredKey("string", "x", 1000)),
-        ("bull:q:toril:other", StoredKey("string", "x", 1000)),
-    ],
-)
-def test_what_is_no_receipt_stays(key: str, stored: StoredKey) -> None:
-    assert without_receipts({key: stored}) == {key: stored}

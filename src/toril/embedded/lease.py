@@ -113,12 +113,12 @@ def leave(home: Home) -> None:
                 _depart(_process.leases.pop(home))
 
 
-def leave_all() -> None:
-    """Drop all shares of this process, however often they were taken."""
+def leave_all(within: Path = Path("/")) -> None:
+    """Drop all shares of this process, however often they were taken: those of homes within a folder."""
     if _process.mutex.acquire(timeout=LEAVE_SECONDS):
         try:
-            while _process.leases:
-                _depart(_process.leases.popitem()[1])
+            for home in [home for home in _process.leases if home.path.is_relative_to(within)]:
+                _depart(_process.leases.pop(home))
         finally:
             _process.mutex.release()
 

@@ -39,17 +39,20 @@ def resolve_url(url: str | None) -> str:
     return _load(_EMBEDDED)(url.removeprefix("embedded:") or None).url
 
 
-def open_store(url: str, *, now_ms: Callable[[], int] = wall_clock_ms) -> Store:
+def open_store(url: str, *, now_ms: Callable[[], int] = wall_clock_ms, receipts: bool = True) -> Store:
     """A store on a running server; it connects when it is first used.
 
     Args:
         url: Of a server, not ``embedded:`` (see ``resolve_url``).
         now_ms: The clock; another one for tests.
+        receipts: Keep a receipt of each producer's last add for a minute, so that an add whose answer was
+            lost is repeated safely. Without, such an add raises ``StoreUnavailable`` at once, and no key is
+            written that BullMQ would not write.
 
     Raises:
         OptionError: The URL can't be read.
     """
-    return cast("Store", _load(_REDIS)(url, now_ms))
+    return cast("Store", _load(_REDIS)(url, now_ms, receipts))
 
 
 def _load(place: str) -> Any:

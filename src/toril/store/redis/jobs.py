@@ -32,8 +32,9 @@ _VERBS = {
 class RedisJobs(JobChanges):
     """Jobs on Redis or Valkey."""
 
-    def __init__(self, connection: Connection, now_ms: Callable[[], int]) -> None:
+    def __init__(self, connection: Connection, now_ms: Callable[[], int], *, receipts: bool) -> None:
         super().__init__(connection, now_ms)
+        self._receipts = receipts
         self._adders: dict[QueueRef, Coalescer[NewJob, Added]] = {}
         self._bulk: dict[QueueRef, Sender] = {}
 
@@ -41,7 +42,7 @@ class RedisJobs(JobChanges):
         """Add a job; adds of the same moment share a call."""
         adder = self._adders.get(queue)
         if adder is None:
-            sender = Sender(self._connection, queue, self._now_ms)
+            sender = self._sender(queue)
             adder = self._adders[queue] = Coalescer(sender.send, _weight)
         return await adder.ask(job)
 
@@ -66,8 +67,11 @@ class RedisJobs(JobChanges):
     def _bulk_sender(self, queue: QueueRef) -> Sender:
         sender = self._bulk.get(queue)
         if sender is None:
-            sender = self._bulk[queue] = Sender(self._connection, queue, self._now_ms)
+            sender = self._bulk[queue] = self._sender(queue)
         return sender
+
+    def _sender(self, queue: QueueRef) -> Sender:
+        return Sender(self._connection, queue, self._now_ms, receipts=self._receipts)
 
     async def _add_all_or_none(
         self, sender: Sender, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str] = ()

@@ -30,11 +30,13 @@ class Refused(Exception):
 class Sender:
     """One producer on one queue. It has one call under way at a time, so one receipt is enough for it."""
 
-    def __init__(self, connection: Connection, queue: QueueRef, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, connection: Connection, queue: QueueRef, now_ms: Callable[[], int], *, receipts: bool
+    ) -> None:
         self._connection = connection
         self._queue = queue
         self._now_ms = now_ms
-        self._producer = uuid.uuid4().hex
+        self._producer = uuid.uuid4().hex if receipts else ""
         self._requests = 0
         self._turn = asyncio.Lock()
 
@@ -77,7 +79,8 @@ class Sender:
                         "add", self._queue, packed, self._producer, request, again, atomic, release, now
                     )
                 except StoreUnavailable:
-                    if loop.time() + pause > deadline:
+                    # Without a receipt it can't be known whether the jobs were added.
+                    if not self._producer or loop.time() + pause > deadline:
                         raise
                 await asyncio.sleep(pause)
                 again, pause = "1", min(2 * pause, _LONGEST_PAUSE)

@@ -21,19 +21,19 @@ _logger = logging.getLogger(__name__)
 _OLDEST = (6, 2)
 
 
-def open_redis(url: str, now_ms: Callable[[], int]) -> RedisStore:
+def open_redis(url: str, now_ms: Callable[[], int], receipts: bool = True) -> RedisStore:
     """A store for this URL; it connects when it is first used."""
-    return RedisStore(Address.parse(url), now_ms)
+    return RedisStore(Address.parse(url), now_ms, receipts)
 
 
 class RedisStore:
     """Everything on one server, for one event loop."""
 
-    def __init__(self, address: Address, now_ms: Callable[[], int]) -> None:
+    def __init__(self, address: Address, now_ms: Callable[[], int], receipts: bool = True) -> None:
         self.now_ms = now_ms
         self._address = address
         self._connection = Connection(address)
-        self.jobs = RedisJobs(self._connection, now_ms)
+        self.jobs = RedisJobs(self._connection, now_ms, receipts=receipts)
         self.queues = RedisQueues(self._connection, now_ms)
         self._checked = False
         self._checking = asyncio.Lock()

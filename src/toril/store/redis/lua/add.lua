@@ -175,5 +175,7 @@ local answers = add_all()
 if release ~= '' then
   release_parents()
 end
-keep_receipt(base, producer, request, answers)
+if producer ~= '' then
+  keep_receipt(base, producer, request, answers)
+end
 return answers
