@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from toril.core.results import ResultReader
 from toril.model.names import QueueRef
@@ -19,11 +19,13 @@ class Access:
     Attributes:
         store: The store itself.
         owned: Whether it is closed with its last user.
+        closed: Whether its last user has left.
     """
 
     store: Store
     owned: bool
     users: int = 0
+    closed: bool = False
     readers: dict[QueueRef, ResultReader] = field(default_factory=dict[QueueRef, ResultReader])
 
     def results_of(self, queue: QueueRef) -> ResultReader:
@@ -38,6 +40,7 @@ class Access:
         self.users -= 1
         if self.users > 0:
             return
+        self.closed = True
         readers, self.readers = self.readers, {}
         for reader in readers.values():
             await reader.close()
@@ -46,7 +49,7 @@ class Access:
 
 
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Access]] = WeakKeyDictionary()
-_given: WeakKeyDictionary[Store, Access] = WeakKeyDictionary()
+_given: WeakValueDictionary[int, Access] = WeakValueDictionary()
 
 
 class StoreLink:
@@ -85,11 +88,14 @@ class StoreLink:
 
     async def _find(self) -> Access:
         if self._store is not None:
-            return _given.setdefault(self._store, Access(self._store, owned=False))
+            access = _given.get(id(self._store))
+            if access is None or access.closed:
+                access = _given[id(self._store)] = Access(self._store, owned=False)
+            return access
         url = self._url or default_url()
         shared = _shared.setdefault(asyncio.get_running_loop(), {})
-        if url not in shared or (shared[url].users == 0 and not shared[url].readers):
-            server = await asyncio.to_thread(resolve_url, url) if url.startswith("embedded:") else url
+        server = await asyncio.to_thread(resolve_url, url) if url.startswith("embedded:") else url
+        if url not in shared or shared[url].closed:
             shared[url] = Access(open_store(server), owned=True)
         return shared[url]
 

@@ -17,7 +17,7 @@ from toril.errors import JobError, UnknownBackoff
 from toril.model.duration import Duration, to_ms
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef, check_prefix, check_queue_name
-from toril.store.contract import Batch, Claim, Finish, RetryNow, Store, Waiter
+from toril.store.contract import Batch, Claim, DelayJob, Finish, RetryNow, Settlement, Store, Waiter
 
 #: What a worker tells its listeners. Source: BullMQ 6.7, worker events.
 EVENTS = frozenset(
@@ -195,10 +195,12 @@ class ManualWorker:
         return Batch()
 
     def _tell_settled(self, settling: Settling) -> None:
+        job, settlement = settling.job, settling.settlement
         if settling.error is None:
-            self._signals.tell("completed", settling.job, settling.result)
-        elif getattr(settling.settlement, "fields", None):
-            self._signals.tell("failed", settling.job, settling.error, "active")
+            if self._signals.heard("completed"):
+                self._signals.tell("completed", _with_outcome(job, settlement), settling.result)
+        elif getattr(settlement, "fields", None) and self._signals.heard("failed"):
+            self._signals.tell("failed", _with_outcome(job, settlement), settling.error, "active")
 
     async def check_stalled(self) -> list[str]:
         """Give back jobs whose worker is gone, unless another worker looked within ``stalled_interval``.
@@ -232,6 +234,17 @@ class ManualWorker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _with_outcome(job: Job, settlement: Settlement | None) -> Job:
+    """The job as it is stored now, as far as its worker knows."""
+    job.fields[b"atm"] = job.attempts_made + 1
+    if isinstance(settlement, Finish) and settlement.target == "completed":
+        job.fields[b"returnvalue"] = settlement.value.encode()
+    elif isinstance(settlement, Finish | RetryNow | DelayJob) and isinstance(settlement.fields, list):
+        for name, text in zip(settlement.fields[::2], settlement.fields[1::2], strict=True):
+            job.fields[name.encode()] = text.encode()
+    return job
 
 
 def _held(job: Job, token: str | None) -> Job:

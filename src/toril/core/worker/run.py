@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import random
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from toril.core.job import Job, delay_until
 from toril.core.payload import encode
 from toril.core.worker.handler import HandlerCall
 from toril.core.worker.settings import Settings
-from toril.errors import OptionError, UnknownBackoff, Unrecoverable
+from toril.errors import StoreError, UnknownBackoff, Unrecoverable
 from toril.model.backoff import from_stored, next_delay_ms
 from toril.model.duration import to_ms
 from toril.model.keep import resolve_keep
@@ -31,6 +32,8 @@ from toril.model.outcome import (
     with_stack,
 )
 from toril.store.contract import AwaitChildren, DelayJob, Finish, GiveBack, RetryNow, Settlement, Store
+
+_logger = logging.getLogger(__name__)
 
 #: A strategy that answers this wants no further attempt, as in BullMQ; ``None`` says the same.
 _STOP = -1
@@ -109,12 +112,12 @@ class Runner:
         try:
             outcome = decide(job, error, self._settings.max_started_attempts)
             return Settling(job, await self._settlement(job, outcome), error=error)
-        except (OptionError, UnknownBackoff) as unusable:
-            # A steer that can't be followed is an error of the handler like any other.
+        except UnknownBackoff as unknown:
+            return Settling(job, None, error=unknown)
+        except Exception as unusable:
+            # A steer that can't be followed, or a backoff strategy that raises: no attempt can follow.
             unusable.__cause__ = error
-            if isinstance(unusable, UnknownBackoff):
-                return Settling(job, None, error=unusable)
-            return Settling(job, await self._settlement(job, Failed(unusable)), error=unusable)
+            return Settling(job, self._failed(job, unusable), error=unusable)
 
     async def _settlement(self, job: Job, outcome: Outcome) -> Settlement | None:
         match outcome:
@@ -127,12 +130,21 @@ class Runner:
                 return DelayJob(job.id, job.token, delay_ms, counts=False)
             case BackToWait(limit):
                 if limit is not None:
-                    await self._store.queues.rate_limit(job.queue, max(to_ms(limit, "duration"), 1))
+                    await self._limit(job, max(to_ms(limit, "duration"), 1))
                 return GiveBack(job.id, job.token)
             case ChildrenFirst():
                 return AwaitChildren(job.id, job.token)
             case LeaveAlone():
                 return None
+
+    async def _limit(self, job: Job, duration_ms: int) -> None:
+        try:
+            await self._store.queues.rate_limit(job.queue, duration_ms)
+        except StoreError:
+            # The job itself must not suffer; it meets the same wall again when it runs again.
+            _logger.warning(
+                "a rate limit could not be set", extra={"queue": job.queue_name, "job_id": job.id}
+            )
 
     def _failed(self, job: Job, error: BaseException) -> Finish:
         reason = reason_of(error)

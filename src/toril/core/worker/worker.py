@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Self, Unpack
 
 from toril.core.connection import Access
@@ -17,6 +17,7 @@ from toril.core.worker.manual import ManualWorker
 from toril.core.worker.run import Runner, Settling
 from toril.core.worker.settings import WorkerOptions, check_concurrency
 from toril.core.worker.shutdown import closing_on_signals
+from toril.core.worker.slots import Slots
 from toril.core.worker.stalled import look_for_stalled
 from toril.errors import AlreadyMoved, JobError, LockLost, StoreError
 from toril.model.duration import Duration, to_ms
@@ -25,12 +26,10 @@ from toril.store.contract import AwaitChildren, GiveBack, Store
 
 _logger = logging.getLogger(__name__)
 
-# A slot that runs jobs without ever waiting lets others have the loop after so many seconds.
-_TURN = 0.001
-# A slot that finds more jobs wakes so many others; doubling reaches all of them in few turns of the loop.
-_WAKE = 2
 # A server that is silent for so many seconds does not keep a worker from closing.
 _SILENCE = 10.0
+# Seconds until a duty that failed begins anew.
+_FAULT_PAUSE = 1.0
 
 
 class Worker(ManualWorker):
@@ -61,11 +60,9 @@ class Worker(ManualWorker):
         **options: Unpack[WorkerOptions],
     ) -> None:
         super().__init__(queue, handler, url=url, store=store, prefix=prefix, options=options)
-        self._inbox: deque[Job] = deque()
-        self._resting: deque[asyncio.Future[None]] = deque()
-        self._slots: set[asyncio.Task[None]] = set()
+        self._slots = Slots(self._run_job)
+        self._again: set[asyncio.Task[None]] = set()
         self._duties: list[asyncio.Task[None]] = []
-        self._running: set[Job] = set()
         self._feeder: Feeder | None = None
         self._runner_: Runner | None = None
         self._locks: LockKeeper | None = None
@@ -108,20 +105,24 @@ class Worker(ManualWorker):
         self._locks = LockKeeper(access.store, self.ref, self._settings, self._lock_lost, self.report)
         if not self._settings.skip_lock_renewal:
             self._locks.start()
-        self._duties = [asyncio.create_task(self._feeder.feed()), asyncio.create_task(self._feeder.listen())]
+        duties = [self._feeder.feed, self._feeder.listen]
         if not self._settings.skip_stalled_check:
-            self._duties.append(asyncio.create_task(look_for_stalled(self, self._settings.stalled_ms / 1000)))
-        for duty in self._duties:
-            duty.add_done_callback(self._duty_ended)
+            duties.append(partial(look_for_stalled, self, self._settings.stalled_ms / 1000))
+        self._duties = [asyncio.create_task(self._keep_up(duty)) for duty in duties]
         self._signals.tell("ready")
         return self._closed
 
-    def _duty_ended(self, duty: asyncio.Task[None]) -> None:
-        """A duty ends by being cancelled; anything else is a fault of toril that must not go unseen."""
-        if not duty.cancelled() and (error := duty.exception()) is not None:
-            _logger.critical("a duty of the worker died", exc_info=error, extra={"queue": self.ref.name})
-            self.report(error)
-            self._close_soon(True)
+    async def _keep_up(self, duty: Callable[[], Awaitable[None]]) -> None:
+        """A duty goes on until the worker closes; a fault that ends it must not stop the rest."""
+        while True:
+            try:
+                await duty()
+            except Exception as error:
+                _logger.critical(
+                    "a duty of the worker failed", exc_info=error, extra={"queue": self.ref.name}
+                )
+                self.report(error)
+                await asyncio.sleep(_FAULT_PAUSE)
 
     def _close_soon(self, force: bool) -> None:
         if self._closing is None or force:
@@ -161,20 +162,14 @@ class Worker(ManualWorker):
                 left = 1.0 if deadline is None else min(max(deadline - loop.time(), 0), 1.0)
                 await asyncio.wait([idle], timeout=left)
                 silent = feeder.deaf_since is not None and loop.time() - feeder.deaf_since > _SILENCE
-                if (deadline is not None and loop.time() >= deadline) or (silent and not self._running):
+                if (deadline is not None and loop.time() >= deadline) or (silent and not self._slots.running):
                     break
         finally:
             idle.cancel()
 
     async def _give_back_unfinished(self) -> None:
         """Jobs that were not let finish wait again at once, in front; this was no attempt of theirs."""
-        unfinished = [*self._running, *self._inbox]
-        for slot in self._slots:
-            slot.cancel()
-        if self._slots:
-            await asyncio.wait(self._slots)
-        self._running.clear()
-        self._inbox.clear()
+        unfinished = await self._slots.stop()
         if not unfinished:
             return
         store = (await self._open()).store
@@ -265,52 +260,17 @@ class Worker(ManualWorker):
         assert self._locks is not None
         for record in records:
             self._locks.hold(record.id, record.token)
-            self._inbox.append(Job.of(record, self._link))
-        self._wake_slots()
-
-    def _wake_slots(self) -> None:
-        for _ in range(min(_WAKE, len(self._inbox))):
-            while self._resting:
-                rest = self._resting.popleft()
-                if not rest.done():
-                    rest.set_result(None)
-                    break
-            else:
-                if len(self._slots) < self._settings.concurrency:
-                    slot = asyncio.create_task(self._slot())
-                    self._slots.add(slot)
-                    slot.add_done_callback(self._slots.discard)
-
-    async def _slot(self) -> None:
-        """One of the slots: runs one job after the other, rests when there is none."""
-        loop = asyncio.get_running_loop()
-        turn_ends = loop.time() + _TURN
-        while True:
-            if not self._inbox:
-                rest: asyncio.Future[None] = loop.create_future()
-                self._resting.append(rest)
-                await rest
-                turn_ends = loop.time() + _TURN
-                continue
-            job = self._inbox.popleft()
-            if self._inbox:
-                self._wake_slots()
-            await self._run_job(job)
-            if loop.time() > turn_ends:
-                await asyncio.sleep(0)
-                turn_ends = loop.time() + _TURN
+        self._slots.give([Job.of(record, self._link) for record in records])
 
     async def _run_job(self, job: Job) -> None:
         assert self._runner_ is not None
         assert self._locks is not None
-        self._running.add(job)
         self._locks.running = job
         if self._signals.heard("active"):
             self._signals.tell("active", job)
         if self._signals.heard("progress"):
             job.on_progress = self._tell_progress
         settling = await self._runner_.run(job)
-        self._running.discard(job)
         self._locks.release(job.id)
         self._deliver(settling)
 
@@ -345,8 +305,8 @@ class Worker(ManualWorker):
         self.report(error)
         if settling.error is None and self._runner_ is not None:
             task = asyncio.create_task(self._fail_refused(settling.job, error))
-            self._slots.add(task)
-            task.add_done_callback(self._slots.discard)
+            self._again.add(task)
+            task.add_done_callback(self._again.discard)
 
     async def _fail_refused(self, job: Job, error: JobError) -> None:
         assert self._runner_ is not None

@@ -1,7 +1,8 @@
 """Server scripts: composed from files, run by their digest, their errors traced back to a line.
 
 The head of a script says what it takes: ``@args`` names its arguments, which become locals, and
-``@include`` puts a file of ``lib`` in its place, once. ``base`` is the key prefix of the queue.
+``@include`` puts a file of ``lib`` in its place, once: at the top, or inside a function that makes what it
+includes only when it is needed. ``base`` is the key prefix of the queue.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent / "lua"
-_INCLUDE = re.compile(r'^--- @include "([\w/]+)"$', re.MULTILINE)
+_INCLUDE = re.compile(r'^\s*--- @include "([\w/]+)"$', re.MULTILINE)
 _ARGS = re.compile(r"^--- @args +(.+)$", re.MULTILINE)
 _PLACE = re.compile(r"(?:user_script|@\w*):(\d+)")
 

@@ -6,7 +6,8 @@
 --- @returns a list: id, or { id, fields } of the job that exists already, or a negative number;
 ---          for an atomic call that is refused: { "refused", numbers }
 --- @errors  -5 parent missing  -7 parent not replaceable  -20 duplicate  -21 the duplicate is running
---- @include "deduplicate"
+--- @include "gate"
+--- @include "store_job"
 --- @include "receipt"
 
 local ID, MORE = 8, 9
@@ -57,37 +58,18 @@ local function refusal(queue, job, made)
   return 0
 end
 
---- A job of this id exists: attach it to the parent that was asked for, if it may be.
-local function attach_existing(queue, id, more)
-  local key = queue .. id
-  local old = call('HGET', key, 'parentKey')
-  local parent_key = more and more.parentKey
-  if not old or old == parent_key or call('EXISTS', old) == 0 then
-    if parent_key then
-      if call('ZSCORE', queue .. 'completed', id) then
-        call('HSET', parent_key .. ':processed', key, call('HGET', key, 'returnvalue') or 'null')
-        if release == '' then
-          release_parent_without_pending(parent_key, tonumber(now))
-        end
-      else
-        call('SADD', parent_key .. ':dependencies', key)
-      end
-      call('HSET', key, 'parentKey', parent_key, 'parent', more.parent)
-    end
-  elseif parent_key then
-    if release ~= '' then
-      call('HSET', parent_key, 'flowAttachmentFailed', '1')
-    end
-    return -7
-  end
-  emit_trimmed(queue, 'duplicated', 'jobId', id)
-  return { id, call('HGETALL', key) }
-end
+local rare
 
-local function replace_existing(queue, id)
-  local state = leave_any_state(queue, id)
-  remove_job(queue, id, false, true)
-  emit_trimmed(queue, 'removed', 'jobId', id, 'prev', state)
+--- What few jobs need: parents, replacing, deduplication. Making functions costs more than a plain add does,
+--- so these are made when the first such job comes.
+local function for_few()
+  if not rare then
+    --- @include "deduplicate"
+    --- @include "existing"
+    rare = { attach = attach_existing, replace = replace_existing, deduplicate = deduplicate }
+    rare.release = release_parent_without_pending
+  end
+  return rare
 end
 
 local function enqueue(queue, id, job, more)
@@ -104,12 +86,12 @@ local function add(queue, job, counter)
   event_cap(queue)
   if job[ID] and call('EXISTS', queue .. id) == 1 then
     if not (more and more.duplicate == 'replace') then
-      return attach_existing(queue, id, more)
+      return for_few().attach(queue, id, more, release ~= '', tonumber(now))
     end
-    replace_existing(queue, id)
+    for_few().replace(queue, id)
   end
   if more and more.dedup then
-    local owner = deduplicate(queue, more.dedup, id, job, more)
+    local owner = for_few().deduplicate(queue, more.dedup, id, job, more)
     if owner then
       return { owner, call('HGETALL', queue .. owner) }
     end
@@ -153,7 +135,7 @@ end
 local function release_parents()
   for _, key in ipairs(cmsgpack.unpack(release)) do
     if call('HDEL', key, 'flowAttachmentFailed') == 0 then
-      release_parent_without_pending(key, tonumber(now))
+      for_few().release(key, tonumber(now))
     end
   end
   flush_pushes()

@@ -11,113 +11,39 @@
 --- @include "finish_run"
 --- @include "take_jobs"
 
-local call = redis.call
 local list = cmsgpack.unpack(settlements)
 local time = tonumber(now)
+local verbs
 
-local function release_active(id, token, fields)
-  if call('EXISTS', base .. id) == 0 then
-    return -1
-  end
-  local number = release_lock(base, id, token)
-  if number ~= 0 then
-    return number
-  end
-  write_fields(base .. id, fields)
-  return call('LREM', base .. 'active', -1, id) == 1 and 0 or -3
-end
-
-local function retry(id, token, side, fields)
-  -- The due jobs come first, even when this retry is refused.
-  flush_pushes()
-  promote_due(base, time, gate_is_open(base))
-  local number = release_active(id, token, fields)
-  if number == 0 then
-    local priority = tonumber(call('HGET', base .. id, 'priority'))
-    push_ready(base, id, priority, side, gate_is_open(base))
-    call('HINCRBY', base .. id, 'atm', 1)
-    emit_trimmed(base, 'waiting', 'jobId', id, 'prev', 'active')
-  end
-  return number
-end
-
--- Whether the last settlement is a delay whose marker waits for what there is to take.
-local delayed_last = false
-
-local function delay(id, token, delay_ms, counts, fields, quiet)
-  local number = release_active(id, token, fields)
-  if number == 0 then
-    if counts then
-      call('HINCRBY', base .. id, 'atm', 1)
+--- What becomes of jobs that are not plainly completed. Making functions costs more than a plain finish
+--- does, so these are made when the first such job comes.
+local function verbs_for_all()
+  if not verbs then
+    --- @include "finish_job"
+    --- @include "put_back"
+    verbs = { retry = retry, delay = delay, wait = wait, children = await_children }
+    verbs.finish = function(settlement)
+      return finish_job(base, settlement, time)
     end
-    call('HSET', base .. id, 'delay', delay_ms)
-    local due = due_time(time, delay_ms)
-    push_delayed(base, id, due, quiet)
-    delayed_last = quiet
-    emit_trimmed(base, 'delayed', 'jobId', id, 'delay', due)
+    verbs.was_finished = was_finished
   end
-  return number
+  return verbs
 end
-
---- Back to the front of the line. A job that isn't active any more is left where it is.
-local function wait(id, token)
-  local number = release_active(id, token)
-  if number ~= 0 and number ~= -3 then
-    return number
-  end
-  if number == 0 then
-    local priority = tonumber(call('HGET', base .. id, 'priority')) or 0
-    if priority > 0 then
-      push_front_of_priority(base, id, priority)
-    else
-      push_wait(base, id, 'R', gate_is_open(base))
-    end
-    emit_trimmed(base, 'waiting', 'jobId', id, 'prev', 'active')
-  end
-  return math.max(call('PTTL', base .. 'limiter'), 0)
-end
-
-local function children(id, token, child)
-  local job_key = base .. id
-  if call('EXISTS', job_key) == 0 then
-    return -1
-  end
-  if call('EXISTS', job_key .. ':unsuccessful') == 1 then
-    return -9
-  end
-  local pending
-  if child then
-    pending = call('SISMEMBER', job_key .. ':dependencies', child)
-  else
-    pending = call('EXISTS', job_key .. ':dependencies')
-  end
-  if pending == 0 then
-    return 1
-  end
-  local number = release_active(id, token)
-  if number == 0 then
-    call('ZADD', base .. 'waiting-children', time, id)
-    emit(base, 'waiting-children', 'jobId', id, 'prev', 'active')
-  end
-  return number
-end
-
-local verbs = { retry = retry, delay = delay, wait = wait, children = children }
 
 --- After a lost answer: has this settlement been carried out before?
 local function was_settled(settlement)
   if settlement[1] == 'finish' then
-    return was_finished(base, settlement, time)
+    return verbs_for_all().was_finished(base, settlement, time)
   end
-  return not call('LPOS', base .. 'active', settlement[2])
+  return not redis.call('LPOS', base .. 'active', settlement[2])
 end
 
 local function settle_one(settlement)
-  local number
-  if settlement[1] == 'finish' then
-    number = finish_job(base, settlement, time)
+  local kind, number = settlement[1], nil
+  if kind == 'finish' then
+    number = verbs_for_all().finish(settlement)
   else
-    number = verbs[settlement[1]](unpack(settlement, 2))
+    number = verbs_for_all()[kind](base, time, unpack(settlement, 2))
   end
   if again == '1' and number < 0 and was_settled(settlement) then
     return 0
@@ -135,7 +61,7 @@ end
 --- `drained`: nothing is left, and the last finish found nothing to take either.
 local function tell_if_drained()
   flush_pushes()
-  if call('EXISTS', base .. 'wait', base .. 'active', base .. 'prioritized') == 0 then
+  if redis.call('EXISTS', base .. 'wait', base .. 'active', base .. 'prioritized') == 0 then
     emit(base, 'drained')
   end
 end
@@ -192,6 +118,13 @@ local function settle_all(takes)
   return finished_last
 end
 
+--- A delay that comes last tells when its job is due only when nothing is taken: a taken job makes its
+--- worker come back soon enough.
+local function delayed_last()
+  local last = list[#list]
+  return last and last[1] == 'delay' and last[7]
+end
+
 local function take(wanted, finished_last)
   local adopted = again == '1' and adopt_jobs(base, wanted) or {}
   wanted.count = math.max(wanted.count - #adopted, 0)
@@ -199,8 +132,7 @@ local function take(wanted, finished_last)
   if finished_last and #taken[1] == 0 and taken[2] == 0 and taken[3] == 0 and taken[4] == 0 then
     tell_if_drained()
   end
-  -- A taken job makes its worker come back soon enough for the one that was delayed.
-  if delayed_last and #taken[1] == 0 then
+  if delayed_last() and #taken[1] == 0 then
     mark_next_due(base)
   end
   for _, job in ipairs(adopted) do

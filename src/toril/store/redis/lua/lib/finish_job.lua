@@ -1,10 +1,7 @@
 --- Finishing a job: retention, metrics, parents, deduplication, events.
+--- @include "finish"
 --- @include "deduplicate"
 --- @include "locks"
-
--- A finish is an array: { 'finish', id, token, target, value, fields, attempts, keep, points }.
--- keep: { count, age in seconds or false, limit or false }; points: how many metrics to keep, or false.
-local FINISH_ID, TOKEN, TARGET, VALUE, FIELDS, ATTEMPTS, KEEP, POINTS = 2, 3, 4, 5, 6, 7, 8, 9
 
 -- How many jobs one finish removes for their age when the job names no limit.
 local MOST_AGED = 1000
@@ -12,30 +9,6 @@ local MOST_AGED = 1000
 local function write_fields(job_key, fields)
   if fields and #fields > 0 then
     redis.call('HSET', job_key, unpack(fields))
-  end
-end
-
-local function push_points(key, delta, minutes, points)
-  redis.call('LPUSH', key, delta)
-  for _ = 2, minutes do
-    redis.call('LPUSH', key, 0)
-  end
-  redis.call('LTRIM', key, 0, points - 1)
-end
-
---- Count finished jobs; the first one of a later minute writes the point of the minute before.
-local function count_finished(base, target, finished, points, now)
-  local key = base .. 'metrics:' .. target
-  local before = redis.call('HINCRBY', key, 'count', finished) - finished
-  local last = redis.call('HMGET', key, 'prevTS', 'prevCount')
-  if not last[1] then
-    redis.call('HSET', key, 'prevTS', now, 'prevCount', 0)
-    return
-  end
-  local minutes = math.min(math.floor(now / 60000) - math.floor(tonumber(last[1]) / 60000), points)
-  if minutes > 0 then
-    push_points(key .. ':data', before - (tonumber(last[2]) or 0), minutes, points)
-    redis.call('HSET', key, 'prevCount', before, 'prevTS', now)
   end
 end
 

@@ -1,7 +1,9 @@
 --- Finishing many plain jobs at once: completed, kept for good or not at all, without parent, children or
 --- deduplication. The state and the events are those of `finish_job` for one after the other, at a third
 --- of the calls: what the jobs share is read and written once.
---- @include "finish_job"
+--- @include "finish"
+--- @include "job_keys"
+--- @include "pushes"
 
 -- The settled jobs are mostly the oldest ones of active; so many more are looked through for stragglers.
 local STRAGGLERS = 16

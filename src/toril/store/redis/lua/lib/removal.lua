@@ -1,10 +1,6 @@
 --- Removing jobs: their keys, their place in a state, their tie to a parent.
+--- @include "job_keys"
 --- @include "parents"
-
-local function delete_job_keys(job_key)
-  return redis.call('DEL', job_key, job_key .. ':logs', job_key .. ':dependencies', job_key .. ':processed',
-    job_key .. ':failed', job_key .. ':unsuccessful')
-end
 
 --- Untie a job from its parent, which is released if nothing else holds it. `hard` also deletes a
 --- parent of the same queue whose last child this was. The parent's priority and delay are ignored.

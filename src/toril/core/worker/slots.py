@@ -1,0 +1,84 @@
+"""The slots of a worker: long-lived tasks that run one job after the other, since a task a job costs more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+
+from toril.core.job import Job
+
+# A slot that runs jobs without ever waiting lets others have the loop after so many seconds.
+_TURN = 0.001
+# A slot that finds more jobs wakes so many others; doubling reaches all of them in few turns of the loop.
+_WAKE = 2
+
+
+class Slots:
+    """Runs the jobs it is given, many at once. Who gives them sees to it that they are not too many.
+
+    Args:
+        run: Runs one job; it never raises.
+
+    Attributes:
+        running: Jobs that are run now.
+    """
+
+    def __init__(self, run: Callable[[Job], Awaitable[None]]) -> None:
+        self._run = run
+        self._inbox: deque[Job] = deque()
+        self._resting: deque[asyncio.Future[None]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.running: set[Job] = set()
+
+    def give(self, jobs: Iterable[Job]) -> None:
+        """Jobs to run as soon as slots get to them."""
+        self._inbox.extend(jobs)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Wake some resting slots, or make them; they wake the others that are needed."""
+        for _ in range(min(_WAKE, len(self._inbox))):
+            while self._resting:
+                rest = self._resting.popleft()
+                if not rest.done():
+                    rest.set_result(None)
+                    break
+            else:
+                # A job at work for each slot: one more is needed only for what is in the inbox.
+                if len(self._tasks) < len(self.running) + len(self._inbox):
+                    task = asyncio.create_task(self._slot())
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+
+    async def _slot(self) -> None:
+        loop = asyncio.get_running_loop()
+        turn_ends = loop.time() + _TURN
+        while True:
+            if not self._inbox:
+                rest: asyncio.Future[None] = loop.create_future()
+                self._resting.append(rest)
+                await rest
+                turn_ends = loop.time() + _TURN
+                continue
+            job = self._inbox.popleft()
+            self.running.add(job)
+            if self._inbox:
+                self._wake()
+            await self._run(job)
+            self.running.discard(job)
+            if loop.time() > turn_ends:
+                await asyncio.sleep(0)
+                turn_ends = loop.time() + _TURN
+
+    async def stop(self) -> list[Job]:
+        """Cancel what runs; answers the jobs that were not finished, started or not."""
+        unfinished = [*self.running, *self._inbox]
+        self._inbox.clear()
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self.running.clear()
+        return unfinished

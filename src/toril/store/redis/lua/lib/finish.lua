@@ -1,0 +1,30 @@
+--- A finish as it is handed in, and what every finish does: trim the events, count for the metrics.
+--- @include "events"
+
+-- A finish is an array: { 'finish', id, token, target, value, fields, attempts, keep, points }.
+-- keep: { count, age in seconds or false, limit or false }; points: how many metrics to keep, or false.
+local FINISH_ID, TOKEN, TARGET, VALUE, FIELDS, ATTEMPTS, KEEP, POINTS = 2, 3, 4, 5, 6, 7, 8, 9
+
+local function push_points(key, delta, minutes, points)
+  redis.call('LPUSH', key, delta)
+  for _ = 2, minutes do
+    redis.call('LPUSH', key, 0)
+  end
+  redis.call('LTRIM', key, 0, points - 1)
+end
+
+--- Count finished jobs; the first one of a later minute writes the point of the minute before.
+local function count_finished(base, target, finished, points, now)
+  local key = base .. 'metrics:' .. target
+  local before = redis.call('HINCRBY', key, 'count', finished) - finished
+  local last = redis.call('HMGET', key, 'prevTS', 'prevCount')
+  if not last[1] then
+    redis.call('HSET', key, 'prevTS', now, 'prevCount', 0)
+    return
+  end
+  local minutes = math.min(math.floor(now / 60000) - math.floor(tonumber(last[1]) / 60000), points)
+  if minutes > 0 then
+    push_points(key .. ':data', before - (tonumber(last[2]) or 0), minutes, points)
+    redis.call('HSET', key, 'prevCount', before, 'prevTS', now)
+  end
+end
