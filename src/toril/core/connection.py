@@ -53,9 +53,10 @@ _given: WeakValueDictionary[int, Access] = WeakValueDictionary()
 
 
 class StoreLink:
-    """One user's way to its store. Nothing is opened before it is needed, so no loop has to run yet."""
+    """A queue's way to its store. Nothing is opened before it is needed, so no loop has to run yet."""
 
-    def __init__(self, url: str | None, store: Store | None) -> None:
+    def __init__(self, queue: QueueRef, url: str | None, store: Store | None) -> None:
+        self._queue = queue
         self._url = url
         self._store = store
         self._access: Access | None = None
@@ -82,6 +83,7 @@ class StoreLink:
             if self._access is None:
                 access = await self._find()
                 await access.store.ready()
+                access.store.check_queue(self._queue)
                 access.users += 1
                 self._access = access
             return self._access

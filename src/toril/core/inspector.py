@@ -33,7 +33,7 @@ class Inspector:
         self, name: str, *, url: str | None = None, store: Store | None = None, prefix: str = "bull"
     ) -> None:
         self.ref = QueueRef(check_prefix(prefix), check_queue_name(name))
-        self._link = StoreLink(url, store)
+        self._link = StoreLink(self.ref, url, store)
 
     @property
     def name(self) -> str:

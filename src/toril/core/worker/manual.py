@@ -45,7 +45,7 @@ class ManualWorker:
         self.id = str(uuid.uuid4())
         self._settings = Settings.read(options)
         self._call = HandlerCall(handler) if handler is not None else None
-        self._link = StoreLink(url, store)
+        self._link = StoreLink(self.ref, url, store)
         self._signals = Signals(EVENTS)
         self._takes = 0
         self._limited_until_ms = 0

@@ -68,7 +68,11 @@ class RedisStore:
             )
 
     def check_queue(self, queue: QueueRef) -> None:
-        """In a cluster all keys of a queue must be in one slot, which takes a hash tag."""
+        """In a cluster all keys of a queue must be in one slot, which takes a hash tag.
+
+        Raises:
+            StoreMisconfigured: Neither the prefix nor the name of the queue has one.
+        """
         if self._address.kind == "cluster" and not re.search(r"\{[^}]+\}", queue.qualified):
             raise StoreMisconfigured(
                 f"in a cluster, put braces in the prefix or the name of queue {queue.name!r}: "
