@@ -20,7 +20,7 @@ UNFINISHED = re.compile(r"\b(TO" "DO|FIX" "ME|XX" r"X|HA" r"CK)\b|raise NotImpl"
 SILENCED = re.compile("no" r"qa\b|type: ?ig" "nore|pyright: ?ig" "nore|pragma: no co" "ver")
 PLACES = re.compile(r"(?<![\w.])/(?:work|root|home)/|\b(?:pypi|npmjs|pythonho" r"sted)\.(?:o" r"rg|com)\b")
 
-INCLUDE = re.compile(r'^--- @include "([^"]+)"$', re.MULTILINE)
+INCLUDE = re.compile(r'^\s*--- @include "([^"]+)"$', re.MULTILINE)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

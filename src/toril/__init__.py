@@ -5,6 +5,7 @@ from toril.core.blocking import BlockingJob
 from toril.core.inspector import Inspector
 from toril.core.job import Job
 from toril.core.queue import JobSpec, Queue
+from toril.core.worker.manual import Batch
 from toril.core.worker.settings import RateLimiter, WorkerOptions
 from toril.core.worker.worker import Worker
 from toril.errors import (
@@ -52,7 +53,7 @@ from toril.model.dedup import Dedup
 from toril.model.keep import Keep
 from toril.model.options import AddOptions
 from toril.model.parent import ParentRef
-from toril.store.contract import Batch, Logs
+from toril.store.contract import Logs
 from toril.store.opening import open_store
 
 __all__ = [

@@ -17,9 +17,19 @@ def caller_of(loop: asyncio.AbstractEventLoop) -> Call:
     """Runs coroutines on ``loop`` from other threads, and waits for their results there."""
 
     def call(coroutine: Coroutine[Any, Any, T]) -> T:
+        if _runs_here(loop):
+            coroutine.close()
+            raise RuntimeError("a blocking job can't be used on the loop that serves it")
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
 
     return call
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 class Portal:
@@ -37,6 +47,11 @@ class Portal:
             RuntimeError: Called on the portal's own loop, where it would wait for itself.
         """
         loop = self.loop()
+        if _runs_here(loop):
+            coroutine.close()
+            raise RuntimeError(
+                "blocking calls can't be made on the loop that serves them; await toril.Queue instead"
+            )
         future = asyncio.run_coroutine_threadsafe(coroutine, loop)
         try:
             return future.result()

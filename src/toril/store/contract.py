@@ -118,7 +118,7 @@ class Claim:
 
 
 @dataclass(slots=True)
-class Batch:
+class Taken:
     """Jobs that were taken, and why there are not more.
 
     Attributes:
@@ -138,7 +138,7 @@ class Settled:
     """Answers to settlements, in order: a number, or why it was refused."""
 
     answers: list[int | JobError]
-    batch: Batch
+    taken: Taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class JobStore(Protocol):
     async def add_tree(
         self, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str]
     ) -> list[Added]: ...
-    async def take(self, queue: QueueRef, claim: Claim, *, again: bool = False) -> Batch: ...
+    async def take(self, queue: QueueRef, claim: Claim, *, again: bool = False) -> Taken: ...
     async def settle(
         self,
         queue: QueueRef,

@@ -18,7 +18,7 @@ from toril.core.worker.settings import Settings
 from toril.errors import StoreError
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
-from toril.store.contract import Batch, Claim, Settled, Store
+from toril.store.contract import Claim, Settled, Store, Taken
 
 # Jobs in one call: enough to share its cost, and below 3 ms of the server's time.
 _MOST_A_CALL = 50
@@ -146,9 +146,10 @@ class Feeder:
         finally:
             self._under_way -= 1
         for settling, answer in zip(call.settlings, settled.answers, strict=True):
+            settling.at_ms = call.at_ms
             self._slots.settled(settling, answer)
         if call.claim is not None:
-            self._receive(settled.batch, call.claim)
+            self._receive(settled.taken, call.claim)
 
     async def _ask(self, call: _Call) -> Settled:
         """Ask until there is an answer; the same call again is answered as if it were the first."""
@@ -174,19 +175,19 @@ class Feeder:
             self.deaf_since = asyncio.get_running_loop().time()
             self._slots.report(error)
 
-    def _receive(self, batch: Batch, claim: Claim) -> None:
-        self.held += len(batch.jobs)
-        self._next_due_ms = batch.next_due_ms
-        if batch.jobs:
+    def _receive(self, taken: Taken, claim: Claim) -> None:
+        self.held += len(taken.jobs)
+        self._next_due_ms = taken.next_due_ms
+        if taken.jobs:
             self._was_busy = True
-            self._slots.start_jobs(batch.jobs)
+            self._slots.start_jobs(taken.jobs)
         # Fewer than asked for: there is no more to be had until word of it comes.
-        self._hopeful = len(batch.jobs) == claim.count
-        if batch.limited_ms > 0:
-            self._rest(batch.limited_ms)
+        self._hopeful = len(taken.jobs) == claim.count
+        if taken.limited_ms > 0:
+            self._rest(taken.limited_ms)
         elif not self._hopeful:
             self._quiet.set()
-            if not batch.jobs and not batch.closed and self._was_busy:
+            if not taken.jobs and not taken.closed and self._was_busy:
                 self._was_busy = False
                 self._slots.drained()
 

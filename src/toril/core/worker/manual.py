@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,9 +16,18 @@ from toril.core.worker.run import Runner, Settling
 from toril.core.worker.settings import Settings
 from toril.errors import JobError, UnknownBackoff
 from toril.model.duration import Duration, to_ms
-from toril.model.job import JobRecord
 from toril.model.names import QueueRef, check_prefix, check_queue_name
-from toril.store.contract import Batch, Claim, DelayJob, Finish, RetryNow, Settlement, Store, Waiter
+from toril.store.contract import (
+    AwaitChildren,
+    Claim,
+    DelayJob,
+    Finish,
+    GiveBack,
+    RetryNow,
+    Store,
+    Taken,
+    Waiter,
+)
 
 #: What a worker tells its listeners. Source: BullMQ 6.7, worker events.
 EVENTS = frozenset(
@@ -26,6 +36,23 @@ EVENTS = frozenset(
         *("paused", "resumed", "error", "closing", "closed"),
     )
 )
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a fetch brought, and why it brought no more.
+
+    Attributes:
+        jobs: The jobs that were taken; at most one here.
+        limited_ms: The queue's rate limit lets no job start for so long.
+        next_due_ms: When the next delayed job is due, in ms since the epoch; 0 if none is known.
+        closed: The queue is paused or at its global concurrency.
+    """
+
+    jobs: list[Job] = field(default_factory=list[Job])
+    limited_ms: int = 0
+    next_due_ms: int = 0
+    closed: bool = False
 
 
 class ManualWorker:
@@ -90,9 +117,9 @@ class ManualWorker:
             limit=self._settings.limit,
         )
 
-    def _jobs(self, batch: Batch) -> Batch:
-        batch.jobs = [Job.of(record, self._link) for record in batch.jobs]
-        return batch
+    def _batch(self, taken: Taken) -> Batch:
+        jobs = [Job.of(record, self._link) for record in taken.jobs]
+        return Batch(jobs, taken.limited_ms, taken.next_due_ms, taken.closed)
 
     async def get_next_job(self, token: str | None = None, *, block: bool = True) -> Job | None:
         """Take the next job; nobody renews its lock but you (see ``extend_locks``).
@@ -116,15 +143,10 @@ class ManualWorker:
     async def _take(self, access: Access, token: str | None) -> Job | None:
         if access.store.now_ms() < self._limited_until_ms:
             return None
-        batch = self._jobs(await access.store.jobs.take(self.ref, self._claim(token)))
+        batch = self._batch(await access.store.jobs.take(self.ref, self._claim(token)))
         if batch.limited_ms:
             self._limited_until_ms = access.store.now_ms() + batch.limited_ms
-        return self._first(batch)
-
-    @staticmethod
-    def _first(batch: Batch) -> Job | None:
-        job: JobRecord | None = batch.jobs[0] if batch.jobs else None
-        return job if isinstance(job, Job) else None
+        return batch.jobs[0] if batch.jobs else None
 
     async def complete(
         self, job: Job, result: Any = None, *, token: str | None = None, fetch_next: bool = False
@@ -183,24 +205,29 @@ class ManualWorker:
                 raise settling.error
             if not fetch_next:
                 return Batch()
-            return self._jobs(await access.store.jobs.take(self.ref, self._claim(job.token)))
+            return self._batch(await access.store.jobs.take(self.ref, self._claim(job.token)))
         # A job that is retried at once is what the next fetch finds; BullMQ leaves it to that fetch.
         claim = self._claim(job.token) if fetch_next and not isinstance(settlement, RetryNow) else None
-        settled = await access.store.jobs.settle(self.ref, [settlement], claim, at_ms=access.store.now_ms())
+        settling.at_ms = access.store.now_ms()
+        settled = await access.store.jobs.settle(self.ref, [settlement], claim, at_ms=settling.at_ms)
         if isinstance(settled.answers[0], JobError):
             raise settled.answers[0]
+        if settled.answers[0] == 1 and isinstance(settlement, AwaitChildren):
+            # There is no child to wait for, so the job goes on at once.
+            settling.settlement = GiveBack(job.id, job.token)
+            return await self._settle(access, settling, fetch_next)
         self._tell_settled(settling)
-        if settled.batch.jobs or isinstance(settlement, Finish):
-            return self._jobs(settled.batch)
+        if settled.taken.jobs or isinstance(settlement, Finish):
+            return self._batch(settled.taken)
         return Batch()
 
     def _tell_settled(self, settling: Settling) -> None:
-        job, settlement = settling.job, settling.settlement
+        settlement = settling.settlement
         if settling.error is None:
             if self._signals.heard("completed"):
-                self._signals.tell("completed", _with_outcome(job, settlement), settling.result)
+                self._signals.tell("completed", _with_outcome(settling), settling.result)
         elif getattr(settlement, "fields", None) and self._signals.heard("failed"):
-            self._signals.tell("failed", _with_outcome(job, settlement), settling.error, "active")
+            self._signals.tell("failed", _with_outcome(settling), settling.error, "active")
 
     async def check_stalled(self) -> list[str]:
         """Give back jobs whose worker is gone, unless another worker looked within ``stalled_interval``.
@@ -236,12 +263,15 @@ class ManualWorker:
         await self.close()
 
 
-def _with_outcome(job: Job, settlement: Settlement | None) -> Job:
+def _with_outcome(settling: Settling) -> Job:
     """The job as it is stored now, as far as its worker knows."""
+    job, settlement = settling.job, settling.settlement
     job.fields[b"atm"] = job.attempts_made + 1
-    if isinstance(settlement, Finish) and settlement.target == "completed":
-        job.fields[b"returnvalue"] = settlement.value.encode()
-    elif isinstance(settlement, Finish | RetryNow | DelayJob) and isinstance(settlement.fields, list):
+    if isinstance(settlement, Finish):
+        job.fields[b"finishedOn"] = settling.at_ms
+        if settlement.target == "completed":
+            job.fields[b"returnvalue"] = settlement.value.encode()
+    if isinstance(settlement, Finish | RetryNow | DelayJob) and isinstance(settlement.fields, list):
         for name, text in zip(settlement.fields[::2], settlement.fields[1::2], strict=True):
             job.fields[name.encode()] = text.encode()
     return job

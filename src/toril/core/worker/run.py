@@ -49,12 +49,14 @@ class Settling:
         settlement: The transition to make; ``None`` if the handler made it itself.
         result: What the handler returned, if it did.
         error: What it raised, if it did.
+        at_ms: When the transition was made.
     """
 
     job: Job
     settlement: Settlement | None
     result: Any = None
     error: BaseException | None = None
+    at_ms: int = 0
 
 
 class Runner:

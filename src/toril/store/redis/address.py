@@ -6,17 +6,16 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from redis import exceptions as redis_errors
-from redis.asyncio.sentinel import Sentinel
-
 from toril.errors import OptionError, StoreUnavailable
-from toril.store.redis.wire import Wire, Word
+from toril.store.redis.wire import ServerError, Wire, Word
 
 #: Seconds until a connection attempt is given up.
 CONNECT_TIMEOUT = 3.0
+# Seconds until the next sentinel is asked, so that a silent one does not use up the time for connecting.
+_SENTINEL_TIMEOUT = 0.7
 
 _PORT, _SENTINEL_PORT = 6379, 26379
 _KNOWN = "redis://, rediss://, unix://, redis+sentinel://, redis+cluster://, embedded:"
@@ -69,6 +68,8 @@ class Address:
             service = path.pop(0)
         if path:
             options["db"] = str(_number(parts, path[0]))
+        if kind == "cluster" and int(options.get("db", "0")):
+            raise OptionError("url", _hidden(parts), "a cluster has database 0 only")
         return cls(kind or "plain", hosts, service=service, tls=scheme == "rediss", options=options)
 
     async def connect(self, name: str = "", patience: float | None = None) -> Wire:
@@ -85,30 +86,40 @@ class Address:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 wire = await self._open(patience)
-                for words in self._greeting(name):
-                    await wire.ask(words)
+                try:
+                    for words in self._greeting(name):
+                        await wire.ask(words)
+                except BaseException:
+                    wire.drop()
+                    raise
                 return wire
         except TimeoutError:
             raise StoreUnavailable(f"no connection to {self} within {CONNECT_TIMEOUT:g} s") from None
-        except (OSError, redis_errors.RedisError) as error:
+        except OSError as error:
             raise StoreUnavailable(f"no connection to {self}: {error}") from error
 
     async def _open(self, patience: float | None) -> Wire:
-        loop = asyncio.get_running_loop()
         if self.path:
+            loop = asyncio.get_running_loop()
             return (await loop.create_unix_connection(lambda: Wire(patience), self.path))[1]
         host, port = await self._primary() if self.kind == "sentinel" else self.hosts[0]
-        context = self._tls_context() if self.tls else None
-        return (await loop.create_connection(lambda: Wire(patience), host, port, ssl=context))[1]
+        return await _wire_to(host, port, self._tls_context() if self.tls else None, patience)
 
     async def _primary(self) -> tuple[str, int]:
-        sentinel = Sentinel(list(self.hosts), sentinel_kwargs={"socket_connect_timeout": CONNECT_TIMEOUT})
-        try:
-            host, port = cast("tuple[Any, Any]", await sentinel.discover_master(self.service))
-        finally:
-            for client in cast("list[Any]", sentinel.sentinels):
-                await client.aclose()
-        return str(host), int(port)
+        """Who the first sentinel that answers says is the primary."""
+        for host, port in self.hosts:
+            try:
+                async with asyncio.timeout(_SENTINEL_TIMEOUT):
+                    sentinel = await _wire_to(host, port)
+                    try:
+                        found = await sentinel.ask(("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.service))
+                    finally:
+                        await sentinel.close()
+            except (OSError, ServerError, StoreUnavailable):
+                continue
+            if found:
+                return found[0].decode(), int(found[1])
+        raise StoreUnavailable(f"no sentinel at {self} knows a primary of {self.service!r}")
 
     def _greeting(self, name: str) -> list[tuple[Word, ...]]:
         words: list[tuple[Word, ...]] = []
@@ -139,6 +150,13 @@ class Address:
     def __str__(self) -> str:
         """Without the password, for messages."""
         return self.path or ",".join(f"{host}:{port}" for host, port in self.hosts)
+
+
+async def _wire_to(
+    host: str, port: int, context: ssl.SSLContext | None = None, patience: float | None = None
+) -> Wire:
+    loop = asyncio.get_running_loop()
+    return (await loop.create_connection(lambda: Wire(patience), host, port, ssl=context))[1]
 
 
 def _hosts(parts: SplitResult, default_port: int) -> tuple[tuple[str, int], ...]:

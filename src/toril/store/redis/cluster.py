@@ -8,7 +8,7 @@ from typing import Any, cast
 from redis import exceptions as redis_errors
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 
-from toril.errors import StoreUnavailable
+from toril.errors import StoreMisconfigured, StoreUnavailable
 from toril.store.redis.address import CONNECT_TIMEOUT, Address
 from toril.store.redis.wire import ServerError, Word
 
@@ -16,6 +16,29 @@ from toril.store.redis.wire import ServerError, Word
 _CLOSE_TIMEOUT = 2.0
 # Commands whose replies the client would turn into something else.
 _RESHAPED = ("HGETALL", "INFO", "XREAD", "XREVRANGE", "BZPOPMIN")
+# Answers from which the client takes the server's code, by which we tell them apart.
+_CODES: dict[type[Exception], str] = {
+    redis_errors.NoScriptError: "NOSCRIPT",
+    redis_errors.AuthenticationError: "NOAUTH",
+    redis_errors.NoPermissionError: "NOPERM",
+    redis_errors.OutOfMemoryError: "OOM",
+    redis_errors.ReadOnlyError: "READONLY",
+}
+# What passes by itself. `ClusterError` is its word for having been sent to and fro too often.
+_PASSING = (
+    redis_errors.ConnectionError,
+    redis_errors.TimeoutError,
+    redis_errors.ClusterError,
+    redis_errors.SlotNotCoveredError,
+    OSError,
+)
+# Seen with Valkey 9.1.2: one command in a script with keys of two slots, and from then on every script of
+# that node is refused with these words, whatever it does.
+_STRANGE_KEY = "access a non local key"
+_AFTERMATH = (
+    "; if scripts that keep to one queue are answered so too, the node is stuck after a script of whatever "
+    "origin that named keys of two slots (seen with Valkey 9.1): restart the node"
+)
 
 
 class ClusterWire:
@@ -37,19 +60,12 @@ class ClusterWire:
 
     async def ask(self, words: tuple[Word, ...]) -> Any:
         """Send a command to the node that its key belongs to."""
-        where = {"target_nodes": RedisCluster.RANDOM} if words[0] == "INFO" else {}
+        # A replica's report would be that of a server that can't be written to.
+        where = {"target_nodes": RedisCluster.DEFAULT_NODE} if words[0] == "INFO" else {}
         try:
             reply: Any = await self._client.execute_command(*words, **where)
-        except redis_errors.NoScriptError as error:
-            raise ServerError(f"NOSCRIPT {error}") from error
-        except (
-            redis_errors.ConnectionError,
-            redis_errors.TimeoutError,
-            redis_errors.ClusterDownError,
-        ) as error:
-            raise StoreUnavailable(f"the cluster does not answer: {error}") from error
-        except (redis_errors.RedisError, redis_errors.RedisClusterException) as error:
-            raise ServerError(str(error)) from error
+        except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError) as error:
+            raise _as_ours(error) from error
         # The report of a node comes with the node's name.
         return next(iter(cast("dict[str, Any]", reply).values())) if isinstance(reply, dict) else reply
 
@@ -65,6 +81,21 @@ class ClusterWire:
         except (redis_errors.RedisError, OSError, TimeoutError):
             # Connections that can't be closed in order are gone already.
             return
+
+
+def _as_ours(error: Exception) -> Exception:
+    """The client's error as ``Wire`` would have it."""
+    # When no node can be asked for the slots, what the last one said is the cause.
+    told = error.__cause__ if isinstance(error, redis_errors.RedisClusterException) else None
+    told = told or error
+    for kind, code in _CODES.items():
+        if isinstance(told, kind):
+            return ServerError(f"{code} {told}")
+    if isinstance(told, _PASSING):
+        return StoreUnavailable(f"the cluster does not answer: {told}")
+    if "Cluster mode is not enabled" in str(told):
+        return StoreMisconfigured("the server is not part of a cluster; use redis:// in its URL")
+    return ServerError(f"{told}{_AFTERMATH if _STRANGE_KEY in str(told) else ''}")
 
 
 def _as_it_is(reply: Any, **_: Any) -> Any:

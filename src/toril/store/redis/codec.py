@@ -23,7 +23,7 @@ from toril.errors import (
 )
 from toril.model.job import Fields, JobRecord
 from toril.model.names import QueueRef
-from toril.store.contract import Batch, Claim
+from toril.store.contract import Claim, Taken
 
 pack = msgspec.msgpack.Encoder().encode
 
@@ -78,7 +78,7 @@ def pack_claim(claim: Claim) -> bytes:
     return pack(terms)
 
 
-def read_batch(queue: QueueRef, reply: Sequence[Any], token: str) -> Batch:
+def read_taken(queue: QueueRef, reply: Sequence[Any], token: str) -> Taken:
     """What was taken, as records that hold the token they were taken with."""
     jobs = [JobRecord(queue, id.decode(), fields_of(flat), token) for id, flat in reply[0]]
-    return Batch(jobs, reply[1], reply[2], reply[3] == 1)
+    return Taken(jobs, reply[1], reply[2], reply[3] == 1)

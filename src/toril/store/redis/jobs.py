@@ -9,10 +9,10 @@ from typing import Any
 
 from toril.errors import JobError, ScriptError
 from toril.model.names import QueueRef
-from toril.store.contract import Added, Batch, Claim, NewJob, Settled, Settlement
+from toril.store.contract import Added, Claim, NewJob, Settled, Settlement, Taken
 from toril.store.redis.changes import JobChanges
 from toril.store.redis.coalesce import Coalescer
-from toril.store.redis.codec import pack, pack_claim, read_batch, refusal
+from toril.store.redis.codec import pack, pack_claim, read_taken, refusal
 from toril.store.redis.connection import Connection
 from toril.store.redis.sender import Refused, Sender
 
@@ -82,10 +82,10 @@ class RedisJobs(JobChanges):
             job, number = next((job, n) for job, n in zip(jobs, refused.numbers, strict=True) if n)
             raise refusal(number, "add", queue, str(job.id or job.name)) from None
 
-    async def take(self, queue: QueueRef, claim: Claim, *, again: bool = False) -> Batch:
+    async def take(self, queue: QueueRef, claim: Claim, *, again: bool = False) -> Taken:
         """Take jobs that are ready; ``again`` after a lost answer finds those that were taken already."""
         settled = await self.settle(queue, (), claim, at_ms=self._now_ms(), again=again)
-        return settled.batch
+        return settled.taken
 
     async def settle(
         self,
@@ -125,15 +125,15 @@ class RedisJobs(JobChanges):
         """
         if claim is None and len(settlements) == 1:
             broken = settlements[0]
-            return Settled([JobError(str(error), queue=queue.name, job_id=broken.id)], Batch())
+            return Settled([JobError(str(error), queue=queue.name, job_id=broken.id)], Taken())
         if not settlements:
             raise error
         answers: list[int | JobError] = []
         for settlement in settlements:
             single = await self.settle(queue, [settlement], None, at_ms=at_ms, again=True)
             answers.extend(single.answers)
-        batch = await self.take(queue, claim, again=True) if claim else Batch()
-        return Settled(answers, batch)
+        taken = await self.take(queue, claim, again=True) if claim else Taken()
+        return Settled(answers, taken)
 
     async def drain(self) -> None:
         """Wait until the adds under way are answered."""
@@ -152,8 +152,8 @@ def _read_settled(
         number if number >= 0 else refusal(number, _verb(settlement), queue, settlement.id)
         for settlement, number in zip(settlements, numbers, strict=True)
     ]
-    batch = read_batch(queue, reply[1], claim.token) if claim and reply[1] else Batch()
-    return Settled(answers, batch)
+    taken = read_taken(queue, reply[1], claim.token) if claim and reply[1] else Taken()
+    return Settled(answers, taken)
 
 
 def _verb(settlement: Settlement) -> str:

@@ -1,0 +1,1 @@
+"""Measuring toril beside other systems; `python -m benchmarks.run --help`."""

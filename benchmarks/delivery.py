@@ -1,0 +1,53 @@
+"""Whether every job arrived, exactly once: figures of a run that lost or doubled one are worth nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.process import MeasureError
+
+# So many ids are named in a message.
+_NAMED = 5
+
+
+def check_added(system: str, result: Mapping[str, Any], count: int, waited: int = 0) -> list[str]:
+    """All adds were answered, with different ids, and as many jobs wait; answers the ids.
+
+    Args:
+        count: How many jobs were to be added.
+        waited: How many waited before.
+
+    Raises:
+        MeasureError: Not so.
+    """
+    ids: list[str] = result["ids"]
+    different = len(set(ids))
+    more = result["waiting"] - waited
+    if not len(ids) == different == more == count:
+        raise MeasureError(
+            f"{system}: {count} jobs were to be added; {len(ids)} adds were answered, with {different} "
+            f"different ids, and {more} more jobs wait"
+        )
+    return ids
+
+
+def check_worked(system: str, result: Mapping[str, Any], added: Sequence[str]) -> None:
+    """Each job that was added was seen by the handler once, and its result is kept.
+
+    Raises:
+        MeasureError: Not so.
+    """
+    seen = Counter[str](result["ids"])
+    expected = set(added)
+    faults = {
+        "never seen": expected - seen.keys(),
+        "seen more than once": {id for id, times in seen.items() if times > 1},
+        "seen but not added": seen.keys() - expected,
+    }
+    said = [f"{len(ids)} {what} ({', '.join(sorted(ids)[:_NAMED])})" for what, ids in faults.items() if ids]
+    if result["completed"] != len(added):
+        said.append(f"{result['completed']} kept as completed")
+    if said:
+        raise MeasureError(f"{system}: of {len(added)} jobs: {'; '.join(said)}")

@@ -1,0 +1,154 @@
+"""A run as Markdown, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmarks.figures import Figures, Ratio, Sample, Spread
+from benchmarks.plan import FLOORS, RIVAL, Measure
+
+#: The system that the others are compared with.
+OURS = "toril"
+
+# Values that each kind of measure is about: name, and what is said after the measure's title.
+_VALUES = {
+    "add": (("rate", ", jobs/s"),),
+    "drain": (("rate", ", jobs/s"),),
+    "latency": (("p50_ms", ", p50, ms"), ("p95_ms", ", p95, ms"), ("p99_ms", ", p99, ms")),
+    "memory": (("data", ", data, bytes"), ("all", ", all, bytes")),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run of the benchmark: what was measured, and the circumstances.
+
+    Attributes:
+        notes: Of the run, by what they are about: machine, server, versions, ...
+        rounds: How many were asked for.
+    """
+
+    measures: Sequence[Measure]
+    systems: Sequence[str]
+    rounds: int
+    notes: Mapping[str, str]
+    samples: Sequence[Sample]
+
+    @property
+    def figures(self) -> Figures:
+        return Figures(self.samples)
+
+    def missed(self) -> list[str]:
+        """Titles of the floors that were not reached."""
+        verdicts = (self.figures.verdict(floor, OURS, RIVAL) for floor in FLOORS)
+        return [verdict.floor.title for verdict in verdicts if verdict is not None and not verdict.holds]
+
+
+def markdown(run: Run) -> str:
+    """The whole report."""
+    notes = [f"- {about}: {note}" for about, note in run.notes.items()]
+    parts = ["\n".join(notes), _floors(run), _values(run), _cpu(run)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def as_json(run: Run, *, raw: bool) -> str:
+    """The samples and circumstances; ``raw`` with every single latency."""
+    samples: list[dict[str, Any]] = []
+    for sample in run.samples:
+        fields = asdict(sample)
+        fields["values"] = {name: float(f"{value:.6g}") for name, value in sample.values.items()}
+        if not (raw and sample.raw):
+            del fields["raw"]
+        samples.append(fields)
+    counts = {measure.key: measure.order.count for measure in run.measures}
+    about = {"notes": dict(run.notes), "rounds": run.rounds, "jobs": counts}
+    rows = ",\n".join(json.dumps(sample) for sample in samples)
+    return f'{json.dumps(about)[:-1]}, "samples": [\n{rows}\n]}}\n'
+
+
+def progress(sample: Sample) -> str:
+    """One line about a sample, while the run goes on."""
+    values = "  ".join(f"{name} {number(value)}" for name, value in sample.values.items())
+    return f"round {sample.round + 1}  {sample.measure:<15} {sample.system:<8} {values}"
+
+
+def number(value: float) -> str:
+    """With as many digits as mean something, thousands apart."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}".replace(",", " ")
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def _spread(spread: Spread | None) -> str:
+    if spread is None:
+        return "–"
+    return f"{number(spread.median)} ({number(spread.low)} – {number(spread.high)})"
+
+
+def _ratio(ratio: Ratio | None) -> str:
+    if ratio is None:
+        return "–"
+    return f"{ratio.of_medians:.2f} ({ratio.by_round.low:.2f} – {ratio.by_round.high:.2f})"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _floors(run: Run) -> str:
+    rows: list[Sequence[str]] = []
+    for floor in FLOORS:
+        verdict = run.figures.verdict(floor, OURS, RIVAL)
+        if verdict is not None:
+            spreads = zip((verdict.ours, verdict.theirs), verdict.measures, strict=True)
+            medians = [number(spread.median) + _variant(key, floor.measure) for spread, key in spreads]
+            answer = "yes" if verdict.holds else "**no**"
+            rows.append((floor.title, *medians, _ratio(verdict.ratio), str(floor), answer))
+    if not rows:
+        return ""
+    head = ("Promised", OURS, RIVAL, "ratio (by rounds)", "floor", "kept")
+    return f"## The floor\n\n{_table(head, rows)}"
+
+
+def _variant(measure: str, group: str) -> str:
+    """Which of a group's measures it was: the concurrency."""
+    return f" at {measure.removeprefix(group + '-')}" if measure != group else ""
+
+
+def _values(run: Run) -> str:
+    others = [system for system in run.systems if system != OURS and OURS in run.systems]
+    rows: list[Sequence[str]] = []
+    for measure in run.measures:
+        for value, unit in _VALUES[measure.kind]:
+            spreads = [_spread(run.figures.spread(system, measure.key, value)) for system in run.systems]
+            ratios = [
+                _ratio(run.figures.ratio((OURS, measure.key), (other, measure.key), value))
+                for other in others
+            ]
+            rows.append([measure.title + unit, *spreads, *ratios])
+    head = ["Measure", *run.systems, *(f"{OURS} / {other}" for other in others)]
+    said = (
+        "Medians of the rounds, with the lowest and the highest; ratios of the medians, with those by rounds."
+    )
+    return f"## All figures\n\n{said}\n\n{_table(head, rows)}"
+
+
+def _cpu(run: Run) -> str:
+    rows: list[Sequence[str]] = []
+    for measure in run.measures:
+        if measure.kind not in ("add", "drain"):
+            continue
+        cells: list[str] = []
+        for value in ("process_us", "server_us"):
+            spreads = (run.figures.spread(system, measure.key, value) for system in run.systems)
+            cells += ["–" if spread is None else number(spread.median) for spread in spreads]
+        rows.append([measure.title, *cells])
+    if not rows:
+        return ""
+    head = ["Measure", *(f"{system}, {where}" for where in ("process", "server") for system in run.systems)]
+    said = "Microseconds per job, of the measured process and of the server; medians."
+    return f"## CPU per job\n\n{said}\n\n{_table(head, rows)}"
