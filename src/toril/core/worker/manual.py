@@ -249,6 +249,8 @@ class ManualWorker:
 
     async def close(self) -> None:
         """Leave the server."""
+        if self._call is not None:
+            self._call.close()
         if self._waiter is not None:
             await self._waiter.close()
         await self._link.close()

@@ -79,8 +79,8 @@ class Worker(ManualWorker):
             StoreUnavailable: The server does not answer at start; later it is waited for.
             StoreMisconfigured: The server can't be used as it is set up.
         """
-        closed = await self._start()
         with closing_on_signals(self._close_soon):
+            closed = await self._start()
             await closed.wait()
 
     async def start(self) -> None:
@@ -99,6 +99,10 @@ class Worker(ManualWorker):
             raise TypeError("a worker without a handler can't run; process by hand with get_next_job()")
         access = await self._open()
         self._closed = asyncio.Event()
+        if self._closing is not None:
+            # Told to close while it connected.
+            self._closed.set()
+            return self._closed
         self._feeder = Feeder(access.store, self.ref, self._settings, self)
         self._feeder.taking = not self._paused
         self._runner_ = self._runner(access)
@@ -187,8 +191,6 @@ class Worker(ManualWorker):
             await asyncio.wait(self._duties)
         if self._locks is not None:
             await self._locks.stop()
-        if self._call is not None:
-            self._call.close()
         await super().close()
 
     # --- steering ---
