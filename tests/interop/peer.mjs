@@ -1,14 +1,13 @@
 // BullMQ for Node, steered by tests: one JSON command a line comes in, one JSON answer a line goes out,
 // and between the answers there are notes of what happens.
 //
-//   node peer.mjs <path of the server's socket> <prefix>
-//
+//   -> {"id": 0, "do": "begin", "path": "/the/socket/of/the/server", "prefix": "bull"}
 //   -> {"id": 1, "do": "add", "queue": "work", "name": "echo", "data": {}, "opts": {}}
 //   <- {"id": 1, "value": {"id": "1", "name": "echo", ...}}          or {"id": 1, "error": "what went wrong"}
 //   <- {"from": "worker", "queue": "work", "event": "completed", "jobId": "1", "value": {}}
 //   <- {"from": "events", "queue": "work", "event": "completed", "jobId": "1", "args": {...}}
 //
-// It ends at the command "close", and when its input ends.
+// "leave" closes all that was opened since "begin", which may then come again. It ends when its input ends.
 
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
@@ -20,9 +19,6 @@ import {
   WaitingChildrenError,
   Worker,
 } from "bullmq";
-
-const [socketPath, prefix] = process.argv.slice(2);
-const base = { connection: { path: socketPath, maxRetriesPerRequest: null }, prefix };
 
 // All that QueueEvents tells of a queue, but for events of the user's own.
 const EVENTS = [
@@ -73,53 +69,80 @@ const processors = {
     const values = Object.values(await job.getChildrenValues());
     if (values.length) return values;
     const parent = { id: job.id, queue: job.queueQualifiedName };
-    await queueOf(job.data.queue).add("echo", "from node", { parent });
+    // Late enough to be waited for.
+    await queueOf(job.data.queue).add("echo", "from node", { parent, delay: 200 });
     if (await job.moveToWaitingChildren(token)) throw new WaitingChildrenError();
     throw new Error("there was no child to wait for");
   },
 };
 
-const queues = new Map();
-const listeners = new Map();
-const workers = [];
-let flows;
+// The options that all has in common that is opened between "begin" and "leave", and all that was opened.
+let base;
+const opened = new Map();
 
-function queueOf(name) {
-  if (!queues.has(name)) queues.set(name, new Queue(name, base));
-  return queues.get(name);
+function begin({ path, prefix }) {
+  base = { connection: { path, maxRetriesPerRequest: null }, prefix };
 }
 
-async function eventsOf(name) {
-  if (!listeners.has(name)) {
-    // From the first entry on, so that nothing is missed while it starts.
-    const events = new QueueEvents(name, { ...base, lastEventId: "0-0" });
-    listeners.set(name, events);
-    for (const event of EVENTS) {
-      events.on(event, (args) => tell({ from: "events", queue: name, event, jobId: args.jobId, args }));
-    }
-    events.on("error", (error) => tell({ from: "events", queue: name, event: "error", error: error.message }));
-    await events.waitUntilReady();
-  }
-  return listeners.get(name);
+async function leave() {
+  const all = [...opened.values()];
+  base = undefined;
+  opened.clear();
+  // Jobs that hang are not waited for.
+  await Promise.all(all.map((it) => (it instanceof Worker ? it.close(true) : it.close())));
 }
+
+function open(key, make) {
+  if (!opened.has(key)) opened.set(key, make());
+  return opened.get(key);
+}
+
+const queueOf = (name) => open(`queue ${name}`, () => new Queue(name, base));
+const flowProducer = () => open("flows", () => new FlowProducer(base));
 
 function tell(line) {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-async function startWorker(name, options) {
-  const run = (job, token) => {
-    if (!(job.name in processors)) throw new UnrecoverableError(`no job is called ${job.name}`);
-    return processors[job.name](job, token);
+// A function that tells of one queue, as long as nobody has left.
+function reporter(from, queue) {
+  const mine = base;
+  return (event, more) => {
+    if (base === mine) tell({ from, queue, event, ...more });
   };
-  const worker = new Worker(name, run, { ...base, drainDelay: 1, ...options });
-  const note = (event, jobId, more) => tell({ from: "worker", queue: name, event, jobId, ...more });
-  worker.on("active", (job) => note("active", job.id));
-  worker.on("completed", (job, value) => note("completed", job.id, { value }));
-  worker.on("failed", (job, error) => note("failed", job?.id, { error: error.message }));
-  worker.on("stalled", (jobId) => note("stalled", jobId));
-  worker.on("error", (error) => note("error", undefined, { error: error.message }));
-  workers.push(worker);
+}
+
+function listen(queue) {
+  const report = reporter("events", queue);
+  // From the first entry on, so that nothing is missed while it starts.
+  const events = new QueueEvents(queue, { ...base, lastEventId: "0-0" });
+  for (const event of EVENTS) {
+    // "drained" has nothing to say: its listeners get the id of the entry alone.
+    events.on(event, (told) => report(event, { jobId: told.jobId, args: typeof told === "object" ? told : {} }));
+  }
+  events.on("error", (error) => report("error", { error: error.message }));
+  return events;
+}
+
+async function eventsOf(name) {
+  const events = open(`events ${name}`, () => listen(name));
+  await events.waitUntilReady();
+  return events;
+}
+
+async function run(job, token) {
+  if (!(job.name in processors)) throw new UnrecoverableError(`no job is called ${job.name}`);
+  return processors[job.name](job, token);
+}
+
+async function startWorker({ queue, options }) {
+  const report = reporter("worker", queue);
+  const worker = open(`worker ${opened.size}`, () => new Worker(queue, run, { ...base, drainDelay: 1, ...options }));
+  worker.on("active", (job) => report("active", { jobId: job.id }));
+  worker.on("completed", (job, value) => report("completed", { jobId: job.id, value }));
+  worker.on("failed", (job, error) => report("failed", { jobId: job?.id, error: error.message }));
+  worker.on("stalled", (jobId) => report("stalled", { jobId }));
+  worker.on("error", (error) => report("error", { error: error.message }));
   await worker.waitUntilReady();
 }
 
@@ -147,10 +170,7 @@ const jobOf = ({ queue, jobId }) => queueOf(queue).getJob(jobId);
 const commands = {
   add: async ({ queue, name, data, opts }) => describe(await queueOf(queue).add(name, data, opts)),
   addBulk: async ({ queue, jobs }) => (await queueOf(queue).addBulk(jobs)).map((job) => job.id),
-  addFlow: async ({ flow }) => {
-    flows ??= new FlowProducer(base);
-    return idsOf(await flows.add(flow));
-  },
+  addFlow: async ({ flow }) => idsOf(await flowProducer().add(flow)),
   getJob: async (job) => describe(await jobOf(job)),
   retry: async (job) => (await jobOf(job)).retry(),
   updateProgress: async (job) => (await jobOf(job)).updateProgress(job.progress),
@@ -163,12 +183,10 @@ const commands = {
   pause: ({ queue }) => queueOf(queue).pause(),
   resume: ({ queue }) => queueOf(queue).resume(),
   isPaused: ({ queue }) => queueOf(queue).isPaused(),
-  worker: ({ queue, options }) => startWorker(queue, options),
+  worker: startWorker,
   events: async ({ queue }) => void (await eventsOf(queue)),
-  close: async ({ force }) => {
-    await Promise.all(workers.map((worker) => worker.close(force)));
-    await Promise.all([...listeners.values(), ...queues.values(), ...(flows ? [flows] : [])].map((it) => it.close()));
-  },
+  begin,
+  leave,
 };
 
 async function answer({ id, do: command, ...rest }) {
@@ -178,7 +196,6 @@ async function answer({ id, do: command, ...rest }) {
   } catch (error) {
     tell({ id, error: error.message });
   }
-  if (command === "close") process.exit();
 }
 
 const input = createInterface({ input: process.stdin });

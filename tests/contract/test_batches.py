@@ -1,0 +1,91 @@
+"""A batch leaves behind what its jobs would, one after the other: keys, values, events, answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.contract.story import Add, Step, stories
+from tests.contract.worlds import BatchedWorld, World
+from tests.support.database import Dump
+from toril.errors import JobError
+
+# ms by which the life of a key may differ, since the two worlds are not written to at the same instant.
+_TTL_SLACK = 60_000
+
+# The worlds are made once and emptied for each story.
+_SLOW_BUT_FINE = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
+
+
+@dataclass
+class Pair:
+    """The same story in batches and one by one."""
+
+    batched: BatchedWorld
+    single: World
+
+    async def tell(self, story: Sequence[Step]) -> None:
+        """Go through a story in both worlds, and compare them after each step."""
+        self.batched.begin()
+        self.single.begin()
+        for number, step in enumerate(story):
+            try:
+                answer = await self.batched.carry_out(step)
+            except JobError:
+                assert isinstance(step, Add)
+                assert step.how == "atomic"
+                # All or none: so there was nothing to do in the other world either.
+            else:
+                assert answer == await self.single.carry_out(step), f"answers to step {number}: {step}"
+            assert differences(self.batched.database.dump(), self.single.database.dump()) == [], (
+                f"step {number}: {step}"
+            )
+
+
+def differences(batched: Dump, single: Dump) -> list[str]:
+    """What the databases differ in, a line each."""
+    lines: list[str] = []
+    for key in sorted(batched.keys() | single.keys()):
+        left, right = batched.get(key), single.get(key)
+        if left is None or right is None:
+            lines.append(f"{key}: batched {left}, one by one {right}")
+        elif left[:2] != right[:2] or not _alike(left.ttl_ms, right.ttl_ms):
+            lines.append(f"{key}:\n  batched    {left}\n  one by one {right}")
+    return lines
+
+
+def _alike(left_ms: int, right_ms: int) -> bool:
+    return left_ms == right_ms or (left_ms > 0 and right_ms > 0 and abs(left_ms - right_ms) < _TTL_SLACK)
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture
+def pair(url: str, runner: asyncio.Runner) -> Iterator[Pair]:
+    async def open_worlds() -> Pair:
+        return Pair(BatchedWorld(url.replace("db=0", "db=1")), World(url.replace("db=0", "db=2")))
+
+    async def close_worlds(pair: Pair) -> None:
+        for world in (pair.batched, pair.single):
+            world.begin()
+            await world.close()
+
+    pair = runner.run(open_worlds())
+    yield pair
+    runner.run(close_worlds(pair))
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=_SLOW_BUT_FINE)
+@given(story=stories())
+def test_a_batch_is_what_its_jobs_would_be_one_by_one(
+    story: list[Step], pair: Pair, runner: asyncio.Runner
+) -> None:
+    runner.run(pair.tell(story))

@@ -1,0 +1,1 @@
+"""toril and BullMQ for Node on the same queues."""
