@@ -69,6 +69,7 @@ class Worker(ManualWorker):
         self._closed: asyncio.Event | None = None
         self._closing: asyncio.Task[None] | None = None
         self._paused = False
+        self._warned = False
 
     # --- life ---
 
@@ -262,7 +263,18 @@ class Worker(ManualWorker):
         assert self._locks is not None
         for record in records:
             self._locks.hold(record.id, record.token)
+            if b"rjk" in record.fields:
+                self._warn_of_scheduler(record)
         self._slots.give([Job.of(record, self._link) for record in records])
+
+    def _warn_of_scheduler(self, record: JobRecord) -> None:
+        """This version runs the jobs of schedulers, but does not add their next ones."""
+        if not self._warned:
+            self._warned = True
+            _logger.warning(
+                "this worker does not add the next run of a job scheduler; let Node work this queue",
+                extra={"queue": self.ref.name, "scheduler": record.repeat_job_key},
+            )
 
     async def _run_job(self, job: Job) -> None:
         assert self._runner_ is not None

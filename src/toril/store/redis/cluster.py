@@ -73,8 +73,12 @@ class ClusterWire:
         """Connections are the client's to keep."""
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, even if the caller is cancelled meanwhile."""
         self.lost = True
+        closing = asyncio.create_task(self._close())
+        await asyncio.wait([closing])
+
+    async def _close(self) -> None:
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await self._client.aclose()
