@@ -1,5 +1,8 @@
 # One command for each thing one does here; `make` alone lists them.
 
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,9 +39,9 @@ check: $(SETUP) ## Check form, types and import rules
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory public-types
 
-# Shown, not enforced, as long as the line below begins with a dash.
+# pyright looks for the packages that toril imports where the first python of the path has them.
 public-types: $(SETUP)
-	-PYTHONPATH=src $(BIN)/pyright --verifytypes toril --ignoreexternal
+	@PATH=$(CURDIR)/$(BIN):$$PATH PYTHONPATH=src pyright --verifytypes toril --ignoreexternal | tail -n 20
 
 format: $(SETUP) ## Bring the code into form
 	$(BIN)/ruff format .

@@ -30,7 +30,7 @@ class BlockingJob(JobRecord):
     def refresh(self) -> None:
         """Read the job again; see ``Job.refresh``."""
         self._call(self._job.refresh())
-        self.fields = self._job.fields
+        self.take_fields(self._job.fields)
 
     def update_progress(self, progress: Any) -> None:
         """Report progress; see ``Job.update_progress``."""
@@ -127,7 +127,7 @@ class BlockingJob(JobRecord):
         try:
             return self._call(self._job.result(timeout))
         finally:
-            self.fields = self._job.fields
+            self.take_fields(self._job.fields)
 
     def move_to_delayed(
         self, delay: Duration | None = None, *, at: datetime | None = None, token: str | None = None

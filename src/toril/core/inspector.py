@@ -32,7 +32,7 @@ class Inspector:
     def __init__(
         self, name: str, *, url: str | None = None, store: Store | None = None, prefix: str = "bull"
     ) -> None:
-        self.ref = QueueRef(check_prefix(prefix), check_queue_name(name))
+        self.ref: QueueRef = QueueRef(check_prefix(prefix), check_queue_name(name))
         self._link = StoreLink(self.ref, url, store)
 
     @property

@@ -47,8 +47,8 @@ class Job(JobRecord):
         created: bool = False,
     ) -> None:
         super().__init__(queue, id, fields, token)
-        self.link = link
-        self.created = created
+        self.link: StoreLink = link
+        self.created: bool = created
         self.on_progress: Callable[[Job, Any], None] | None = None
 
     @classmethod
@@ -68,7 +68,7 @@ class Job(JobRecord):
         record = await (await self._open()).store.jobs.get(self.queue, self.id)
         if record is None:
             raise JobNotFound(f"there is no job {self.id}", queue=self.queue.name, job_id=self.id)
-        self.fields = record.fields
+        self.take_fields(record.fields)
 
     async def update_progress(self, progress: Any) -> None:
         """Report progress: any JSON value; listeners of the queue's events are told.
@@ -263,7 +263,7 @@ class Job(JobRecord):
         """Whether the job has completed: by the event that told so, else by a look."""
         state, record = await access.store.jobs.outcome(self.queue, self.id)
         if record.fields:
-            self.fields = record.fields
+            self.take_fields(record.fields)
         if word.event is not None:
             # A job that is removed when it finishes has told its result, but can't be read any more.
             state = word.event["event"]

@@ -72,4 +72,4 @@ class Portal:
             return self._loop
 
 
-portal = Portal()
+portal: Portal = Portal()

@@ -32,7 +32,7 @@ from toril.embedded.process import (
 from toril.embedded.socket_path import settle_socket
 from toril.errors import EmbeddedServerError
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 # Seconds that a process that leaves waits for others which start or stop the server; after that it
 # goes without a look whether it was the last.

@@ -24,7 +24,7 @@ from toril.embedded.locks import FileLock
 from toril.embedded.log import begin_log, tail_of_log
 from toril.errors import EmbeddedServerError
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 # Seconds for which a server that lives may be without a socket before it is replaced. It binds within
 # milliseconds of its start, and a child that outlived it ends within about a second.

@@ -35,8 +35,8 @@ class EmbeddedServer:
         self._owner = os.getpid()
         self._released = False
         self.socket_path = socket_path
-        self.log_path = home.log_path
-        self.url = f"unix://{quote(os.fsencode(socket_path))}?db=0"
+        self.log_path: Path = home.log_path
+        self.url: str = f"unix://{quote(os.fsencode(socket_path))}?db=0"
 
     def __repr__(self) -> str:
         return f"<EmbeddedServer {self.url}>"

@@ -38,10 +38,14 @@ class JobRecord:
     __slots__ = ("fields", "id", "queue", "token")
 
     def __init__(self, queue: QueueRef, id: str, fields: Fields, token: str = "") -> None:
-        self.queue = queue
-        self.id = id
+        self.queue: QueueRef = queue
+        self.id: str = id
+        self.fields: Fields = fields
+        self.token: str = token
+
+    def take_fields(self, fields: Fields) -> None:
+        """The job was read again."""
         self.fields = fields
-        self.token = token
 
     def _text(self, field: bytes) -> str | None:
         value = self.fields.get(field)

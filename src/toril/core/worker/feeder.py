@@ -72,8 +72,8 @@ class Feeder:
         self._was_busy = False
         self._next_due_ms = 0
         self._under_way = 0
-        self.concurrency = settings.concurrency
-        self.held = 0
+        self.concurrency: int = settings.concurrency
+        self.held: int = 0
         self.taking = True
         self.deaf_since: float | None = None
 

@@ -68,8 +68,8 @@ class ManualWorker:
         prefix: str,
         options: Mapping[str, Any],
     ) -> None:
-        self.ref = QueueRef(check_prefix(prefix), check_queue_name(queue))
-        self.id = str(uuid.uuid4())
+        self.ref: QueueRef = QueueRef(check_prefix(prefix), check_queue_name(queue))
+        self.id: str = str(uuid.uuid4())
         self._settings = Settings.read(options)
         self._call = HandlerCall(handler) if handler is not None else None
         self._link = StoreLink(self.ref, url, store)

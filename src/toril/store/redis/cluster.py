@@ -14,6 +14,8 @@ from toril.store.redis.wire import ServerError, Word
 
 # Seconds for closing connections whose servers may not answer.
 _CLOSE_TIMEOUT = 2.0
+# Calls under way at a time. The client uses a connection for each, and refuses those that would be too many.
+_CALLS = 32
 # Commands whose replies the client would turn into something else.
 _RESHAPED = ("HGETALL", "INFO", "XREAD", "XREVRANGE", "BZPOPMIN")
 # Answers from which the client takes the server's code, by which we tell them apart.
@@ -51,19 +53,22 @@ class ClusterWire:
             client_name=name or None,
             socket_timeout=patience,
             socket_connect_timeout=CONNECT_TIMEOUT,
+            # Some more than there can be calls, for its own questions about slots.
+            max_connections=2 * _CALLS,
             protocol=2,
             **address.client_settings(),
         )
         for command in _RESHAPED:
             self._client.set_response_callback(command, cast("Any", _as_it_is))
-        self.lost = False
+        self.lost: bool = False
 
     async def ask(self, words: tuple[Word, ...]) -> Any:
         """Send a command to the node that its key belongs to."""
         # A replica's report would be that of a server that can't be written to.
         where = {"target_nodes": RedisCluster.DEFAULT_NODE} if words[0] == "INFO" else {}
         try:
-            reply: Any = await self._client.execute_command(*words, **where)
+            async with self._turns:
+                reply: Any = await self._client.execute_command(*words, **where)
         except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError) as error:
             raise _as_ours(error) from error
         # The report of a node comes with the node's name.

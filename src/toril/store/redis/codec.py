@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ from toril.model.job import Fields, JobRecord
 from toril.model.names import QueueRef
 from toril.store.contract import Claim, Taken
 
-pack = msgspec.msgpack.Encoder().encode
+pack: Callable[[object], bytes] = msgspec.msgpack.Encoder().encode
 
 _REFUSALS: dict[int, tuple[type[JobError], str]] = {
     -1: (JobNotFound, "there is no job {id} in queue {queue} ({verb})"),

@@ -34,18 +34,18 @@ class Script:
     __slots__ = ("_origins", "args", "digest", "name", "source")
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name: str = name
         head = (_FOLDER / f"{name}.lua").read_text()
         found = _ARGS.search(head)
-        self.args = tuple(found.group(1).split()) if found else ()
+        self.args: tuple[str, ...] = tuple(found.group(1).split()) if found else ()
         lines: list[tuple[str, str]] = [(_PROLOGUE, "prologue")]
         if self.args:
             values = ", ".join(f"ARGV[{i + 1}]" for i in range(len(self.args)))
             lines.append((f"local {', '.join(self.args)} = {values}", "prologue"))
         lines.extend(_compose(name, set()))
         self._origins = [origin for _, origin in lines]
-        self.source = "\n".join(text for text, _ in lines)
-        self.digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+        self.source: str = "\n".join(text for text, _ in lines)
+        self.digest: str = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
     def explain(self, message: str) -> str:
         """An error of the server with the script's file and line in place of the composed line."""

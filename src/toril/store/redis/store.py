@@ -33,8 +33,8 @@ class RedisStore:
         self.now_ms = now_ms
         self._address = address
         self._connection = Connection(address)
-        self.jobs = RedisJobs(self._connection, now_ms, receipts=receipts)
-        self.queues = RedisQueues(self._connection, now_ms)
+        self.jobs: RedisJobs = RedisJobs(self._connection, now_ms, receipts=receipts)
+        self.queues: RedisQueues = RedisQueues(self._connection, now_ms)
         self._checked = False
         self._checking = asyncio.Lock()
 

@@ -43,7 +43,7 @@ class Wire(asyncio.Protocol):
         self._asked: deque[asyncio.Future[Any]] = deque()
         self._transport: asyncio.WriteTransport | None = None
         self._watch: asyncio.TimerHandle | None = None
-        self.lost = False
+        self.lost: bool = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
