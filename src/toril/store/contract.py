@@ -108,6 +108,7 @@ class Claim:
         count: At most so many jobs.
         worker: Name of the worker, if it has one.
         limit: At most so many starts in so many ms, or ``None``.
+        after_success: Take nothing when the last settlement of the same call is refused.
     """
 
     token: str
@@ -115,6 +116,7 @@ class Claim:
     count: int = 1
     worker: str | None = None
     limit: tuple[int, int] | None = None
+    after_success: bool = False
 
 
 @dataclass(slots=True)

@@ -105,16 +105,16 @@ class ManualWorker:
     def _runner(self, access: Access) -> Runner:
         return Runner(self._call, self._settings, access.store)
 
-    def _claim(self, token: str | None, count: int = 1) -> Claim:
+    def _claim(self, token: str | None) -> Claim:
         if token is None:
             token = f"{self.id}:{self._takes}"
             self._takes += 1
         return Claim(
             token=token,
             lock_ms=self._settings.lock_ms,
-            count=count,
             worker=self._settings.name,
             limit=self._settings.limit,
+            after_success=True,
         )
 
     def _batch(self, taken: Taken) -> Batch:

@@ -60,6 +60,7 @@ class ClusterWire:
         )
         for command in _RESHAPED:
             self._client.set_response_callback(command, cast("Any", _as_it_is))
+        self._turns = asyncio.Semaphore(_CALLS)
         self.lost: bool = False
 
     async def ask(self, words: tuple[Word, ...]) -> Any:
@@ -68,6 +69,8 @@ class ClusterWire:
         where = {"target_nodes": RedisCluster.DEFAULT_NODE} if words[0] == "INFO" else {}
         try:
             async with self._turns:
+                # Left to its first command, the client would send that to any node.
+                await self._client.initialize()
                 reply: Any = await self._client.execute_command(*words, **where)
         except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError) as error:
             raise _as_ours(error) from error
@@ -87,6 +90,8 @@ class ClusterWire:
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await self._client.aclose()
+                # If it was to be closed before it had learned of the slots, that did nothing.
+                await self._client.nodes_manager.aclose("startup_nodes")
         except (redis_errors.RedisError, OSError, TimeoutError):
             # Connections that can't be closed in order are gone already.
             return

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
-from toril.errors import JobError, ScriptError
+from toril.errors import JobError
 from toril.model.names import QueueRef
 from toril.store.contract import Added, Claim, NewJob, Settled, Settlement, Taken
 from toril.store.redis.changes import JobChanges
@@ -103,37 +103,10 @@ class RedisJobs(JobChanges):
             again: The answer to this very call was lost.
         """
         terms = pack_claim(claim) if claim else b""
-        try:
-            reply = await self._connection.run(
-                "settle", queue, pack(settlements), terms, at_ms, "1" if again else "0"
-            )
-        except ScriptError as error:
-            return await self._settle_apart(queue, settlements, claim, at_ms, error)
+        reply = await self._connection.run(
+            "settle", queue, pack(settlements), terms, at_ms, "1" if again else "0"
+        )
         return _read_settled(queue, settlements, claim, reply)
-
-    async def _settle_apart(
-        self,
-        queue: QueueRef,
-        settlements: Sequence[Settlement],
-        claim: Claim | None,
-        at_ms: int,
-        error: ScriptError,
-    ) -> Settled:
-        """One job of the batch breaks the script (its stored fields are garbage, say): find out which one.
-
-        A script is not rolled back, so what was settled before it broke is told apart by ``again``.
-        """
-        if claim is None and len(settlements) == 1:
-            broken = settlements[0]
-            return Settled([JobError(str(error), queue=queue.name, job_id=broken.id)], Taken())
-        if not settlements:
-            raise error
-        answers: list[int | JobError] = []
-        for settlement in settlements:
-            single = await self.settle(queue, [settlement], None, at_ms=at_ms, again=True)
-            answers.extend(single.answers)
-        taken = await self.take(queue, claim, again=True) if claim else Taken()
-        return Settled(answers, taken)
 
     async def drain(self) -> None:
         """Wait until the adds under way are answered."""
@@ -148,12 +121,19 @@ def _read_settled(
     queue: QueueRef, settlements: Sequence[Settlement], claim: Claim | None, reply: Sequence[Any]
 ) -> Settled:
     numbers = reply[0] or [0] * len(settlements)
-    answers: list[int | JobError] = [
-        number if number >= 0 else refusal(number, _verb(settlement), queue, settlement.id)
+    answers = [
+        _read_answer(number, settlement, queue)
         for settlement, number in zip(settlements, numbers, strict=True)
     ]
     taken = read_taken(queue, reply[1], claim.token) if claim and reply[1] else Taken()
     return Settled(answers, taken)
+
+
+def _read_answer(answer: int | bytes, settlement: Settlement, queue: QueueRef) -> int | JobError:
+    if isinstance(answer, bytes):
+        text = f"job {settlement.id} of queue {queue.name} can't be settled: {answer.decode()}"
+        return JobError(text, queue=queue.name, job_id=settlement.id)
+    return answer if answer >= 0 else refusal(answer, _verb(settlement), queue, settlement.id)
 
 
 def _verb(settlement: Settlement) -> str:

@@ -18,6 +18,13 @@ _ARGS = re.compile(r"^--- @args +(.+)$", re.MULTILINE)
 _PLACE = re.compile(r"(?:user_script|@\w*):(\d+)")
 
 # The one key a script is given is that of `meta`: it routes the call in a cluster, and names the queue.
+_GUARD = (
+    "end",
+    "local ok, answer = pcall(main)",
+    "flush_pushes()",
+    "if ok then return answer end",
+    "return redis.error_reply(type(answer) == 'table' and answer.err or answer)",
+)
 _PROLOGUE = "local base = string.sub(KEYS[1], 1, -5)"
 
 
@@ -42,7 +49,7 @@ class Script:
         if self.args:
             values = ", ".join(f"ARGV[{i + 1}]" for i in range(len(self.args)))
             lines.append((f"local {', '.join(self.args)} = {values}", "prologue"))
-        lines.extend(_compose(name, set()))
+        lines.extend(_guarded(_compose(name, set())))
         self._origins = [origin for _, origin in lines]
         self.source: str = "\n".join(text for text, _ in lines)
         self.digest: str = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
@@ -61,6 +68,15 @@ class Script:
 def script(name: str) -> Script:
     """The script of this name; composed on first use."""
     return Script(name)
+
+
+def _guarded(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """A script that keeps pushes back writes them whatever else happens: no error may cost a job its place."""
+    if not any(text.startswith("local function flush_pushes") for text, _ in lines):
+        return lines
+    own = next(i for i, (_, origin) in enumerate(lines) if not origin.startswith("lib/"))
+    head, body = lines[:own], lines[own:]
+    return [*head, ("local function main()", "guard"), *body, *((text, "guard") for text in _GUARD)]
 
 
 def _compose(name: str, included: set[str]) -> list[tuple[str, str]]:

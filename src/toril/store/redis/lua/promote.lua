@@ -9,6 +9,10 @@ local call = redis.call
 if call('ZREM', base .. 'delayed', id) == 0 then
   return -3
 end
+-- Version 4 of BullMQ left a marker at the end of the line.
+if string.sub(call('LINDEX', base .. 'wait', 0) or '', 1, 2) == '0:' then
+  call('LPOP', base .. 'wait')
+end
 push_ready(base, id, tonumber(call('HGET', base .. id, 'priority')), 'L', gate_is_open(base))
 flush_pushes()
 emit(base, 'waiting', 'jobId', id, 'prev', 'delayed')

@@ -9,7 +9,7 @@ local call = redis.call
 
 local function log(id, row, keep)
   local rows = call('RPUSH', base .. id .. ':logs', row)
-  if keep then
+  if keep and keep > 0 then
     call('LTRIM', base .. id .. ':logs', -keep, -1)
     return math.min(keep, rows)
   end

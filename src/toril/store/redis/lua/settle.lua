@@ -4,7 +4,8 @@
 ---   delay   id token delay_ms counts fields      wait  id token      children  id token child
 --- @args    settlements claim now again
 --- @returns answers, taken: answers is 0 when all went well, else a list with a number for each: 0, a
----          refusal (negative), for `wait` the ms of rate limit left, for `children` 1 if none is pending;
+---          refusal (negative), the text of an error, for `wait` the ms of rate limit left, for `children`
+---          1 if none is pending;
 ---          taken is what lib/take_jobs answers, or false when nothing was to be taken
 --- @errors  -1 job missing  -2 lock missing  -3 not active  -4 pending children  -6 lock of another
 ---          -9 failed children
@@ -12,6 +13,7 @@
 --- @include "take_jobs"
 
 local list = cmsgpack.unpack(settlements)
+local wanted = claim ~= '' and cmsgpack.unpack(claim) or nil
 local time = tonumber(now)
 local verbs
 
@@ -30,25 +32,42 @@ local function verbs_for_all()
   return verbs
 end
 
---- After a lost answer: has this settlement been carried out before?
+--- After a lost answer: has this settlement been carried out before? A job that waited again at once may
+--- even have been taken again, by this very call.
 local function was_settled(settlement)
   if settlement[1] == 'finish' then
     return verbs_for_all().was_finished(base, settlement, time)
   end
-  return not redis.call('LPOS', base .. 'active', settlement[2])
+  local id = settlement[2]
+  local lock = redis.call('GET', base .. id .. ':lock')
+  if lock then
+    return wanted ~= nil and lock == wanted.token
+  end
+  return not redis.call('LPOS', base .. 'active', id)
 end
 
-local function settle_one(settlement)
-  local kind, number = settlement[1], nil
+local function carry_out(settlement)
+  local kind = settlement[1]
   if kind == 'finish' then
-    number = verbs_for_all().finish(settlement)
-  else
-    number = verbs_for_all()[kind](base, time, unpack(settlement, 2))
+    return verbs_for_all().finish(settlement)
+  end
+  return verbs_for_all()[kind](base, time, unpack(settlement, 2))
+end
+
+--- Answers a number, or the text of an error that concerns this job alone (its fields are garbage, say), and
+--- whether it was carried out before.
+local function settle_one(settlement)
+  if again == '1' and settlement[1] == 'children' and was_settled(settlement) then
+    return 0, true
+  end
+  local ok, number = pcall(carry_out, settlement)
+  if not ok then
+    return type(number) == 'table' and number.err or tostring(number), false
   end
   if again == '1' and number < 0 and was_settled(settlement) then
-    return 0
+    return 0, true
   end
-  return number
+  return number, false
 end
 
 local answers, all_well = {}, true
@@ -66,8 +85,24 @@ local function tell_if_drained()
   end
 end
 
+--- Settle one; answers whether it is a finish that went well now.
+local function settle_alone(settlement, tells)
+  local number, before = settle_one(settlement)
+  answer(number)
+  local finished = settlement[1] == 'finish' and number == 0 and not before
+  if finished and tells then
+    tell_if_drained()
+  end
+  return finished
+end
+
 local function settle_run(run, takes)
-  if again ~= '1' and finish_run(base, run, time) then
+  local ok, done = false, false
+  if again ~= '1' then
+    -- An error comes before anything is written: one of the keys is no job.
+    ok, done = pcall(finish_run, base, run, time)
+  end
+  if ok and done then
     for _ = 1, #run do
       answer(0)
     end
@@ -78,40 +113,39 @@ local function settle_run(run, takes)
   end
   local finished
   for i, finish in ipairs(run) do
-    local number = settle_one(finish)
-    answer(number)
-    finished = number == 0
-    if finished and not (takes and i == #run) then
-      tell_if_drained()
-    end
+    finished = settle_alone(finish, not (takes and i == #run))
   end
   return finished
 end
 
+--- The plain finishes from `first` on, and where they end.
+local function next_run(first)
+  local run, seen = {}, {}
+  local finish = list[first]
+  while finish and finish[1] == 'finish' and is_plain(finish) and not seen[finish[FINISH_ID]] do
+    seen[finish[FINISH_ID]] = true
+    run[#run + 1] = finish
+    first = first + 1
+    finish = list[first]
+  end
+  return run, first
+end
+
 --- Settle all; answers whether the last one is a finish whose caller wants jobs: its `drained` is due
 --- only when there is nothing to take.
-local function settle_all(takes)
+local function settle_all()
   local i, finished_last = 1, false
   while i <= #list do
-    local run = {}
-    local seen = {}
-    while list[i] and list[i][1] == 'finish' and is_plain(list[i]) and not seen[list[i][FINISH_ID]] do
-      seen[list[i][FINISH_ID]] = true
-      run[#run + 1] = list[i]
-      i = i + 1
-    end
+    local run
+    run, i = next_run(i)
     if #run > 0 then
-      finished_last = settle_run(run, takes and i > #list)
+      finished_last = settle_run(run, wanted and i > #list)
     else
-      if takes and i == #list and list[i][1] == 'delay' then
+      local takes = wanted and i == #list
+      if takes and list[i][1] == 'delay' then
         list[i][7] = true
       end
-      local number = settle_one(list[i])
-      answer(number)
-      finished_last = list[i][1] == 'finish' and number == 0
-      if finished_last and not (takes and i == #list) then
-        tell_if_drained()
-      end
+      finished_last = settle_alone(list[i], not takes)
       i = i + 1
     end
   end
@@ -122,10 +156,10 @@ end
 --- worker come back soon enough.
 local function delayed_last()
   local last = list[#list]
-  return last and last[1] == 'delay' and last[7]
+  return last and last[1] == 'delay' and answers[#list] == 0
 end
 
-local function take(wanted, finished_last)
+local function take(finished_last)
   local adopted = again == '1' and adopt_jobs(base, wanted) or {}
   wanted.count = math.max(wanted.count - #adopted, 0)
   local taken = take_jobs(base, wanted)
@@ -141,11 +175,14 @@ local function take(wanted, finished_last)
   return taken
 end
 
-local wanted = claim ~= '' and cmsgpack.unpack(claim) or nil
+local function may_take()
+  local last = answers[#list]
+  return wanted and not (wanted.after_success and last and (type(last) == 'string' or last < 0))
+end
+
 if wanted then
   wanted.now = time
 end
-local finished_last = settle_all(wanted ~= nil)
-local taken = wanted and take(wanted, finished_last) or false
-flush_pushes()
+local finished_last = settle_all()
+local taken = may_take() and take(finished_last)
 return { all_well and 0 or answers, taken }

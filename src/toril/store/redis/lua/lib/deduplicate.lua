@@ -96,20 +96,27 @@ local function deduplicate(base, rule, id, job, ties)
     own(base, rule, id)
     return nil
   end
-  if rule.replace and replace_delayed_owner(base, rule, owner, id) then
+  local replaces = rule.replace and not ties.waits
+  if replaces and replace_delayed_owner(base, rule, owner, id) then
     return nil
   end
   if owner_is_stale(base, rule, owner) then
     take_over(base, rule, id)
     return nil
   end
-  if not store_next(base, rule, owner, id, job, ties) and not rule.replace then
+  if not store_next(base, rule, owner, id, job, ties) and not replaces then
     keep_owner(base, rule, owner, id)
   end
-  if rule.reschedule and not rule.replace then
+  if rule.reschedule and not rule.replace and not ties.waits then
     reschedule_owner(base, owner, job)
   end
   return owner
+end
+
+--- JSON text of an object; whatever else it turns out to be counts as empty.
+local function decode_object(text)
+  local ok, value = pcall(cjson.decode, text or '{}')
+  return ok and type(value) == 'table' and value or {}
 end
 
 --- The owner finished: its id is free again, unless a time to live holds it longer.
@@ -130,8 +137,8 @@ local function add_remembered_job(base, deid, now)
   local next_job = redis.call('HMGET', key, 'name', 'data', 'opts', 'jid', 'pk', 'pd', 'pdk', 'rjk')
   local counter = redis.call('INCR', base .. 'id')
   local id = next_job[4] or tostring(counter)
-  local opts = cjson.decode(next_job[3])
-  local rule = opts.de or {}
+  local opts = decode_object(next_job[3])
+  local rule = type(opts.de) == 'table' and opts.de or {}
   rule.id = deid
   own(base, rule, id)
   local job = { next_job[1], next_job[2], next_job[3], now, tonumber(opts.delay) or 0,

@@ -55,12 +55,12 @@ local function keep_finished(base, finish, made, now)
 end
 
 --- Tell the parent. A removed failed child without a policy releases it through `detach_from_parent`.
-local function tell_parent(base, finish, parent_key, parent, now)
+local function tell_parent(base, finish, parent_key, policy, now)
   local job_key = base .. finish[FINISH_ID]
   if finish[TARGET] == 'completed' then
     child_completed(parent_key, job_key, finish[VALUE], now)
   else
-    child_failed(parent_key, job_key, parent and cjson.decode(parent) or {}, finish[VALUE], now)
+    child_failed(parent_key, job_key, policy, finish[VALUE], now)
   end
 end
 
@@ -103,6 +103,7 @@ local function finish_job(base, finish, now)
   end
   write_fields(job_key, finish[FIELDS])
   local job = redis.call('HMGET', job_key, 'parentKey', 'parent', 'deid', 'atm')
+  local policy = decode_object(job[2])
   if redis.call('LREM', base .. 'active', -1, id) == 0 then
     return -3
   end
@@ -112,7 +113,7 @@ local function finish_job(base, finish, now)
     add_remembered_job(base, job[3], now)
   end
   if job[1] and job[1] ~= '' then
-    tell_parent(base, finish, job[1], job[2], now)
+    tell_parent(base, finish, job[1], policy, now)
   end
   local made = (tonumber(job[4]) or 0) + 1
   if finish[KEEP][1] == 0 then

@@ -5,5 +5,6 @@ local function gate_is_open(base)
   if meta[1] then
     return false
   end
-  return not meta[2] or redis.call('LLEN', base .. 'active') < tonumber(meta[2])
+  local most_active = tonumber(meta[2])
+  return not most_active or redis.call('LLEN', base .. 'active') < most_active
 end

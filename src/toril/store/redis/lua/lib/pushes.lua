@@ -7,6 +7,8 @@
 local SLOTS_PER_MS = 4096
 -- A score of prioritized leaves 32 bits for the order of jobs of the same priority.
 local PRIORITY_STEP = 4294967296
+-- Above this a double can't tell neighbours apart.
+local MOST_EXACT = 9007199254740992
 -- Lua's stack bounds how many arguments one call may unpack.
 local MOST_ARGUMENTS = 4000
 
@@ -114,8 +116,12 @@ end
 
 --- The score of a job due at `due`: behind all others of that millisecond.
 local function delayed_score(base, due)
-  local last_due = pushes_of(base).last_due
   local lowest, highest = due * SLOTS_PER_MS, (due + 1) * SLOTS_PER_MS - 1
+  if highest >= MOST_EXACT then
+    -- From September 2039 on scores are rounded, and those of one millisecond touch those of the next.
+    flush_pushes()
+  end
+  local last_due = pushes_of(base).last_due
   local last = last_due[due]
   if not last then
     local found = redis.call('ZREVRANGEBYSCORE', base .. 'delayed', highest, lowest, 'WITHSCORES', 'LIMIT', 0, 1)

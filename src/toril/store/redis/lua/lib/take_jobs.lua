@@ -15,10 +15,11 @@ local function promote_due(base, now, open)
   end
   redis.call('ZREM', base .. 'delayed', unpack(ids))
   for _, id in ipairs(ids) do
-    local priority = tonumber(redis.call('HGET', base .. id, 'priority'))
-    push_ready(base, id, priority, 'L', open)
+    -- What holds no job is found out when it is taken; it must not hold up the others.
+    local priority = redis.pcall('HGET', base .. id, 'priority')
+    push_ready(base, id, type(priority) == 'string' and tonumber(priority) or 0, 'L', open)
     emit(base, 'waiting', 'jobId', id, 'prev', 'delayed')
-    redis.call('HSET', base .. id, 'delay', 0)
+    redis.pcall('HSET', base .. id, 'delay', 0)
   end
   flush_pushes()
   return #ids
@@ -71,7 +72,7 @@ local function pop_ready(base, wanted)
     return pop_ready(base, wanted)
   end
   if #ids > 0 then
-    redis.call('LPUSH', base .. 'active', unpack(ids))
+    call_with_many('LPUSH', base .. 'active', ids)
   end
   return ids
 end
