@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from toril.core.results import ResultReader
+from toril.errors import StoreUnavailable
 from toril.model.names import QueueRef
 from toril.store.contract import Store
 from toril.store.opening import default_url, open_store, resolve_url
@@ -48,6 +49,8 @@ class Access:
             await self.store.close()
 
 
+# A loop that ends without its queues being closed stays in here, since its connections refer to it; the next
+# loop to open a store sweeps it out.
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Access]] = WeakKeyDictionary()
 _given: WeakValueDictionary[int, Access] = WeakValueDictionary()
 
@@ -62,6 +65,7 @@ class StoreLink:
         self._access: Access | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Lock | None = None
+        self._closings = 0
 
     @property
     def access(self) -> Access | None:
@@ -72,21 +76,30 @@ class StoreLink:
         """The store, opened and looked at.
 
         Raises:
-            StoreUnavailable: The server does not answer.
+            StoreUnavailable: The server does not answer, or the link was closed meanwhile.
             StoreMisconfigured: The server can't be used.
         """
-        loop = asyncio.get_running_loop()
+        closings, loop = self._closings, asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop, self._access, self._opening = loop, None, asyncio.Lock()
         assert self._opening is not None
         async with self._opening:
             if self._access is None:
-                access = await self._find()
-                await access.store.ready()
-                access.store.check_queue(self._queue)
-                access.users += 1
-                self._access = access
+                self._access = await self._join(closings)
             return self._access
+
+    async def _join(self, closings: int) -> Access:
+        access = await self._find()
+        access.users += 1
+        try:
+            await access.store.ready()
+            access.store.check_queue(self._queue)
+            if self._closings != closings:
+                raise StoreUnavailable(f"queue {self._queue.name} was closed while it connected")
+        except BaseException:
+            await access.leave()
+            raise
+        return access
 
     async def _find(self) -> Access:
         if self._store is not None:
@@ -95,6 +108,7 @@ class StoreLink:
                 access = _given[id(self._store)] = Access(self._store, owned=False)
             return access
         url = self._url or default_url()
+        _sweep()
         shared = _shared.setdefault(asyncio.get_running_loop(), {})
         server = await asyncio.to_thread(resolve_url, url) if url.startswith("embedded:") else url
         if url not in shared or shared[url].closed:
@@ -103,6 +117,15 @@ class StoreLink:
 
     async def close(self) -> None:
         """Leave the store; the next use opens it again."""
+        self._closings += 1
         access, self._access = self.access, None
         if access is not None:
             await access.leave()
+
+
+def _sweep() -> None:
+    """Forget the stores of loops that are closed: nothing else would ever close their connections."""
+    for reference in _shared.keyrefs():
+        loop = reference()
+        if loop is not None and loop.is_closed():
+            _shared.pop(loop, None)

@@ -12,7 +12,7 @@ import msgspec
 from toril.core.connection import Access, StoreLink
 from toril.core.payload import encode
 from toril.core.results import Word
-from toril.errors import JobFailed, JobLocked, JobNotFound, JobRemoved, OptionError, ResultTimeout
+from toril.errors import JobFailed, JobLocked, JobNotFound, JobRemoved, OptionError, ResultTimeout, StoreUnavailable
 from toril.model.checks import check_int
 from toril.model.draft import MAX_PRIORITY
 from toril.model.duration import Duration, datetime_to_ms, to_ms
@@ -101,7 +101,7 @@ class Job(JobRecord):
             JobNotFound: The job is gone.
         """
         keep = self.stored_opts.get("kl")
-        return await (await self._open()).store.jobs.log(self.queue, self.id, str(row), keep)
+        return await (await self._open()).store.jobs.log(self.queue, self.id, log_text(row), keep)
 
     async def logs(self, start: int = 0, end: int = -1, *, ascending: bool = True) -> Logs:
         """Rows of the job's log, oldest first if ``ascending``; ``end`` is included, -1 is the last."""
@@ -235,7 +235,8 @@ class Job(JobRecord):
         Raises:
             JobFailed: It failed for good.
             JobRemoved: It is gone.
-            ResultTimeout: It took longer than ``timeout``.
+            ResultTimeout: It took longer than ``timeout``; a server that is away is waited for, too.
+            StoreUnavailable: The queue was closed meanwhile.
         """
         if timeout is None:
             return await self._await_result()
@@ -255,15 +256,15 @@ class Job(JobRecord):
         try:
             while not await self._has_finished(access, word):
                 await word.wait(_LOOK_EVERY)
+                if access.closed and word.event is None:
+                    raise StoreUnavailable(f"queue {self.queue.name} was closed while job {self.id} ran")
         finally:
             results.unsubscribe(self.id, word)
         return self.return_value
 
     async def _has_finished(self, access: Access, word: Word) -> bool:
         """Whether the job has completed: by the event that told so, else by a look."""
-        state, record = await access.store.jobs.outcome(self.queue, self.id)
-        if record.fields:
-            self.take_fields(record.fields)
+        state = await self._look(access)
         if word.event is not None:
             # A job that is removed when it finishes has told its result, but can't be read any more.
             state = word.event["event"]
@@ -275,6 +276,18 @@ class Job(JobRecord):
         if state in ("missing", "removed"):
             raise JobRemoved(f"job {self.id} is gone", queue=self.queue.name, job_id=self.id)
         return state == "completed"
+
+    async def _look(self, access: Access) -> str:
+        """Read the job and how it ended; a server that is away for a moment has told nothing."""
+        if access.closed:
+            return "unfinished"
+        try:
+            state, record = await access.store.jobs.outcome(self.queue, self.id)
+        except StoreUnavailable:
+            return "unfinished"
+        if record.fields:
+            self.take_fields(record.fields)
+        return state
 
     async def move_to_delayed(
         self, delay: Duration | None = None, *, at: datetime | None = None, token: str | None = None
@@ -324,6 +337,11 @@ class Job(JobRecord):
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def log_text(row: object) -> str:
+    """A row of a log. What is no text (lone surrogates) is shown as ``?``: a log must not fail the job."""
+    return str(row).encode("utf-8", "replace").decode()
 
 
 def check_priority(priority: int) -> None:

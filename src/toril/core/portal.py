@@ -38,7 +38,11 @@ class Portal:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pid = 0
+        # A lock held by another thread at the fork would never be released in the child.
+        os.register_at_fork(after_in_child=self._start_anew)
+
+    def _start_anew(self) -> None:
+        self._lock, self._loop = threading.Lock(), None
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine and wait for its result.
@@ -62,9 +66,6 @@ class Portal:
 
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop of this process."""
-        if self._pid != os.getpid():
-            # A lock held by another thread at the fork would never be released here.
-            self._lock, self._loop, self._pid = threading.Lock(), None, os.getpid()
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()

@@ -9,7 +9,7 @@ from typing import Any, Final, Unpack
 
 from toril.core.connection import Access
 from toril.core.inspector import Inspector
-from toril.core.job import Job
+from toril.core.job import Job, log_text
 from toril.core.payload import byte_length, encode
 from toril.errors import JobError, OptionError
 from toril.model.checks import check_int
@@ -191,11 +191,13 @@ class Queue(Inspector):
         """
         if state not in ("failed", "completed"):
             raise OptionError("state", state, "must be 'failed' or 'completed'")
+        check_int(count, "count", 1)
         before_ms = None if before is None else datetime_to_ms(before, "before")
         return await (await self._open()).store.queues.retry_jobs(self.ref, state, count, before_ms)
 
     async def promote_jobs(self, *, count: int = 1000) -> int:
         """Let all delayed jobs wait now, ``count`` in one step; answers how many."""
+        check_int(count, "count", 1)
         return await (await self._open()).store.queues.retry_jobs(self.ref, "delayed", count, None)
 
     async def add_job_log(self, id: str, row: str, *, keep_logs: int | None = None) -> int:
@@ -204,7 +206,7 @@ class Queue(Inspector):
         Raises:
             JobNotFound: There is no such job.
         """
-        return await (await self._open()).store.jobs.log(self.ref, str(id), row, keep_logs)
+        return await (await self._open()).store.jobs.log(self.ref, str(id), log_text(row), keep_logs)
 
     async def update_job_progress(self, id: str, progress: Any) -> None:
         """Report progress of a job from outside.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from toril.errors import StoreError
+from toril.errors import StoreError, StoreUnavailable
 from toril.model.names import QueueRef
 from toril.store.contract import EventReader, Store
 
@@ -32,7 +32,9 @@ class Word:
 
     def tell(self, event: dict[str, str] | None) -> None:
         """Wake the waiter."""
-        self.event = event or self.event
+        # How the job finished says more than that it was removed afterwards.
+        if self.event is None or (event is not None and event["event"] != "removed"):
+            self.event = event
         self._told.set()
 
     async def wait(self, seconds: float) -> None:
@@ -54,15 +56,26 @@ class ResultReader:
         self._waiters: dict[str, set[Word]] = {}
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
+        self._closed = False
 
     async def subscribe(self, id: str) -> Word:
-        """Word of this job; no finish after this call is missed."""
+        """Word of this job; no finish after this call is missed.
+
+        Raises:
+            StoreUnavailable: The reader was closed.
+        """
+        if self._closed:
+            raise StoreUnavailable(f"queue {self._queue.name} was closed")
         word = Word()
         self._waiters.setdefault(id, set()).add(word)
         if self._task is None or self._task.done():
-            self._ready.clear()
-            self._task = asyncio.create_task(self._read())
-        await self._ready.wait()
+            self._ready = asyncio.Event()
+            self._task = asyncio.create_task(self._read(self._ready))
+        try:
+            await self._ready.wait()
+        except BaseException:
+            self.unsubscribe(id, word)
+            raise
         return word
 
     def unsubscribe(self, id: str, word: Word) -> None:
@@ -75,23 +88,25 @@ class ResultReader:
             self._task.cancel()
             self._task = None
 
-    async def _read(self) -> None:
+    async def _read(self, ready: asyncio.Event) -> None:
         reader = self._store.event_reader(self._queue)
         try:
             while True:
                 try:
-                    await self._follow(reader)
+                    await self._follow(reader, ready)
                 except StoreError as error:
                     _logger.warning(
                         "lost the events of a queue", extra={"queue": self._queue.name, "error": str(error)}
                     )
                     await asyncio.sleep(_PAUSE)
         finally:
+            # Whoever is told nothing any more has to look.
+            ready.set()
             await reader.close()
 
-    async def _follow(self, reader: EventReader) -> None:
+    async def _follow(self, reader: EventReader, ready: asyncio.Event) -> None:
         await reader.start()
-        self._ready.set()
+        ready.set()
         # What finished while nobody listened is found by looking.
         self._wake_all()
         while True:
@@ -108,7 +123,8 @@ class ResultReader:
             self._wake(id, None)
 
     async def close(self) -> None:
-        """Stop reading."""
+        """Stop reading; who still waits is woken."""
+        self._closed = True
         task, self._task = self._task, None
         self._wake_all()
         if task is not None:

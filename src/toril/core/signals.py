@@ -14,6 +14,9 @@ _logger = logging.getLogger(__name__)
 
 Listener = Callable[..., Any]
 
+# Seconds that async listeners get to return when no more events come.
+_PATIENCE = 5.0
+
 
 class Signals:
     """Named events with listeners, plain or ``async``.
@@ -49,7 +52,7 @@ class Signals:
         for listener in tuple(self._listeners.get(name, ())):
             try:
                 answer = listener(*facts)
-            except Exception:
+            except (Exception, asyncio.CancelledError):
                 _logger.exception("a listener failed", extra={"event": name})
                 continue
             if inspect.isawaitable(answer):
@@ -62,9 +65,17 @@ class Signals:
         return bool(self._listeners.get(name))
 
     async def settle(self) -> None:
-        """Wait until the ``async`` listeners that were called have returned."""
-        while self._running:
-            await asyncio.wait(tuple(self._running))
+        """Wait until the ``async`` listeners that were called have returned; the slowest are cancelled."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE
+        # A listener that closes what called it can't be waited for by itself.
+        while others := self._running - {asyncio.current_task()}:
+            _, late = await asyncio.wait(others, timeout=max(deadline - loop.time(), 0))
+            if late:
+                _logger.warning("listeners take too long; cancelled", extra={"listeners": len(late)})
+                for task in late:
+                    task.cancel()
+                return
 
 
 async def _await_listener(name: str, answer: Any) -> None:

@@ -24,6 +24,9 @@ SHORT_OPTIONS = {
 
 Fields = dict[bytes, Any]
 
+# Another client may have stored any number; more attempts than that are for ever.
+_MOST_ATTEMPTS = 2**31
+
 
 class JobRecord:
     """A job as it was when it was read; nothing is decoded before it is asked for.
@@ -172,7 +175,7 @@ class JobRecord:
     def attempts(self) -> int:
         """How many attempts the job may have; 0 and 1 both mean one."""
         attempts = self.stored_opts.get("attempts", 0)
-        return int(attempts) if isinstance(attempts, int | float) else 0
+        return int(min(max(attempts, 0), _MOST_ATTEMPTS)) if isinstance(attempts, int | float) else 0
 
     @property
     def stalled_counter(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 
 from toril.errors import OptionError
 from toril.model.checks import check_int, check_mapping, is_number
-from toril.model.duration import Duration, to_ms
+from toril.model.duration import MAX_MS, Duration, to_ms
 
 #: Stored count that means: all of them. Source: BullMQ 6.7.
 KEEP_ALL = -1
@@ -142,4 +142,4 @@ def _of_object(stored: Mapping[str, object]) -> Retention:
 
 def _whole(value: object) -> int | None:
     """A number of another client, rounded up: a fraction more is kept, not less."""
-    return ceil(cast("float", value)) if is_number(value) else None
+    return min(ceil(cast("float", value)), MAX_MS) if is_number(value) else None

@@ -21,6 +21,8 @@ from toril.model.job import JobRecord
 
 # A stack longer than this tells nothing more, and is stored with each failed attempt.
 _MOST_STACK = 20_000
+# Characters of a reason; whoever puts a document into an error wants to see its beginning.
+_MOST_REASON = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def reason_of(error: BaseException) -> str:
         text = str(error)
     except Exception:
         return type(error).__name__
-    return _storable(text) if text or error.args else type(error).__name__
+    return _storable(text[:_MOST_REASON]) if text or error.args else type(error).__name__
 
 
 def stack_of(error: BaseException) -> str:

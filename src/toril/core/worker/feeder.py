@@ -7,6 +7,7 @@ a listener waits for word of jobs on a connection of its own.
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,19 +19,22 @@ from toril.core.worker.settings import Settings
 from toril.errors import StoreError
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
-from toril.store.contract import Claim, Settled, Store, Taken
+from toril.store.contract import Claim, Finish, Settled, Store, Taken
 
 # Jobs in one call: enough to share its cost, and below 3 ms of the server's time.
 _MOST_A_CALL = 50
+# Bytes of results in one call, about; a server takes half a gigabyte at most.
+_HEAVIEST_CALL = 1_000_000
 # Pauses between tries when the server does not answer, in seconds; the longest is `run_retry_delay`.
 _FIRST_PAUSE = 0.1
 
 
-class Slots(Protocol):
+class Fed(Protocol):
     """Who gets the jobs that the feeder takes, and hears what became of those it settled."""
 
     def start_jobs(self, records: Sequence[JobRecord]) -> None: ...
     def settled(self, settling: Settling, answer: Any) -> None: ...
+    def unsettled(self, settling: Settling) -> None: ...
     def report(self, error: BaseException) -> None: ...
     def drained(self) -> None: ...
 
@@ -52,10 +56,9 @@ class Feeder:
         concurrency: How many jobs may be held at once; may be changed at any time.
         held: Jobs that were taken and whose settlement was not sent yet.
         taking: Whether jobs may be taken; false while the worker is paused or closing.
-        deaf_since: Loop time at which the server stopped answering, or ``None``.
     """
 
-    def __init__(self, store: Store, queue: QueueRef, settings: Settings, slots: Slots) -> None:
+    def __init__(self, store: Store, queue: QueueRef, settings: Settings, slots: Fed) -> None:
         self._store = store
         self._queue = queue
         self._settings = settings
@@ -75,7 +78,12 @@ class Feeder:
         self.concurrency: int = settings.concurrency
         self.held: int = 0
         self.taking = True
-        self.deaf_since: float | None = None
+        self._deaf: dict[str, float] = {}
+
+    @property
+    def deaf_since(self) -> float | None:
+        """Monotonic time at which the server stopped answering, or ``None``."""
+        return min(self._deaf.values(), default=None)
 
     def next_token(self) -> str:
         """A lock token that was not used before."""
@@ -116,7 +124,11 @@ class Feeder:
             await self._work.wait()
 
     def _next_call(self) -> _Call | None:
-        settlings = [self._done.popleft() for _ in range(min(len(self._done), _MOST_A_CALL))]
+        settlings: list[Settling] = []
+        weight = 0
+        while self._done and len(settlings) < _MOST_A_CALL and weight < _HEAVIEST_CALL:
+            settlings.append(self._done.popleft())
+            weight += _weight(settlings[-1])
         self.held -= len(settlings)
         wanted = self._wanted() if settlings or self._hopeful else 0
         if not settlings and not wanted:
@@ -143,13 +155,26 @@ class Feeder:
         self._under_way += 1
         try:
             settled = await self._ask(call)
+        except Exception as error:
+            await self._carry_out_apart(call, error)
+            return
         finally:
             self._under_way -= 1
+        if call.claim is not None:
+            self._receive(settled.taken, call.claim)
         for settling, answer in zip(call.settlings, settled.answers, strict=True):
             settling.at_ms = call.at_ms
             self._slots.settled(settling, answer)
-        if call.claim is not None:
-            self._receive(settled.taken, call.claim)
+
+    async def _carry_out_apart(self, call: _Call, error: Exception) -> None:
+        """One settlement can't even be sent; the others must not be lost with it."""
+        if len(call.settlings) <= 1:
+            self._slots.report(error)
+            for settling in call.settlings:
+                self._slots.unsettled(settling)
+            return
+        for settling in call.settlings:
+            await self._carry_out(_Call([settling], None, call.at_ms, again=True))
 
     async def _ask(self, call: _Call) -> Settled:
         """Ask until there is an answer; the same call again is answered as if it were the first."""
@@ -161,19 +186,19 @@ class Feeder:
                     self._queue, settlements, call.claim, at_ms=call.at_ms, again=call.again
                 )
             except StoreError as error:
-                self._lost(error)
+                self._lost("calls", error)
                 call.again = True
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, self._settings.run_retry_delay)
             else:
-                self.deaf_since = None
+                self._deaf.pop("calls", None)
                 return settled
 
-    def _lost(self, error: StoreError) -> None:
+    def _lost(self, who: str, error: StoreError) -> None:
         """The server does not answer; said once, until it answers again."""
-        if self.deaf_since is None:
-            self.deaf_since = asyncio.get_running_loop().time()
+        if not self._deaf:
             self._slots.report(error)
+        self._deaf.setdefault(who, time.monotonic())
 
     def _receive(self, taken: Taken, claim: Claim) -> None:
         self.held += len(taken.jobs)
@@ -210,14 +235,16 @@ class Feeder:
                 await self._quiet.wait()
                 try:
                     await self._hear(waiter.wait)
+                    self._deaf.pop("listening", None)
                     pause = _FIRST_PAUSE
                 except StoreError as error:
-                    self._lost(error)
+                    self._lost("listening", error)
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, self._settings.run_retry_delay)
                 self._quiet.clear()
                 self.wake()
         finally:
+            self._deaf.pop("listening", None)
             await waiter.close()
 
     async def _hear(self, wait: Callable[[float], Any]) -> None:
@@ -233,3 +260,8 @@ class Feeder:
             if not word or word <= self._store.now_ms():
                 return
             due_ms = min(due_ms, word) if due_ms else word
+
+
+def _weight(settling: Settling) -> int:
+    settlement = settling.settlement
+    return len(settlement.value) if isinstance(settlement, Finish) else 0

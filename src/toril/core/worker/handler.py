@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -34,7 +34,12 @@ class HandlerCall:
         _check(handler)
         self._handler = handler
         self._threads: ThreadPoolExecutor | None = None
-        self.run: Callable[[Job], Awaitable[Any]] = handler if _is_async(handler) else self._run_in_thread
+        self.run: Callable[[Job], Awaitable[Any]] = (
+            self._run_in_context if _is_async(handler) else self._run_in_thread
+        )
+
+    def _run_in_context(self, job: Job) -> Awaitable[Any]:
+        return _InContext(self._handler(job))
 
     async def _run_in_thread(self, job: Job) -> Any:
         if self._threads is None:
@@ -53,6 +58,29 @@ class HandlerCall:
         if self._threads is not None:
             self._threads.shutdown(wait=False)
             self._threads = None
+
+
+class _InContext:
+    """A coroutine in a context of its own: what one job binds is not there for the next one of the slot."""
+
+    __slots__ = ("_coroutine",)
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        context = contextvars.copy_context()
+        step: Callable[[Any], Any] = self._coroutine.send
+        value: Any = None
+        while True:
+            try:
+                waited_for = context.run(step, value)
+            except StopIteration as end:
+                return end.value
+            try:
+                step, value = self._coroutine.send, (yield waited_for)
+            except BaseException as error:
+                step, value = self._coroutine.throw, error
 
 
 class _Raised:

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from toril.core.worker.settings import Settings
@@ -57,15 +58,18 @@ class LockKeeper:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pinged_at: float | None = None
+        self._warn_after = _LAG_WARNING
         self.running: JobRecord | None = None
 
     def hold(self, id: str, token: str) -> None:
         """Keep the lock of this job from now on."""
         self._held[id] = _Held(token, time.monotonic())
 
-    def release(self, id: str) -> None:
-        """The job is settled, or not ours any more."""
-        self._held.pop(id, None)
+    def release(self, id: str, token: str) -> None:
+        """The job is settled, or not ours any more; one taken anew with another token is kept."""
+        held = self._held.get(id)
+        if held is not None and held.token == token:
+            self._held.pop(id, None)
 
     def start(self) -> None:
         """Start the thread."""
@@ -83,9 +87,9 @@ class LockKeeper:
     def _keep(self) -> None:
         renewer = self._store.renewer()
         try:
-            while not self._stop.wait(self._due):
-                self._watch_loop()
+            while not self._stop.wait(min(self._due, _LAG_WARNING)):
                 try:
+                    self._watch_loop()
                     self._renew(renewer)
                 except StoreError as error:
                     self._tell(self._failed, error)
@@ -103,8 +107,9 @@ class LockKeeper:
         lost = set(renewer.renew(self._queue, [(id, held.token) for id, held in due], self._lock_ms))
         for id, held in due:
             held.renewed_at = now
-            # A job that was settled meanwhile has lost nothing.
+            # A job that was settled meanwhile has lost nothing. What is lost is told once, and let go.
             if id in lost and self._held.get(id) is held:
+                self.release(id, held.token)
                 self._tell(self._lost, id)
 
     def _watch_loop(self) -> None:
@@ -112,7 +117,9 @@ class LockKeeper:
         if self._pinged_at is None:
             self._pinged_at = now
             self._tell(self._answer_ping)
-        elif now - self._pinged_at > _LAG_WARNING:
+        elif now - self._pinged_at > self._warn_after:
+            # One that stays blocked is told of more and more rarely.
+            self._warn_after *= 2
             _logger.warning(
                 "a handler blocks the event loop; use `def` or await more often",
                 extra={
@@ -123,8 +130,11 @@ class LockKeeper:
             )
 
     def _answer_ping(self) -> None:
-        self._pinged_at = None
+        self._pinged_at, self._warn_after = None, _LAG_WARNING
 
     def _tell(self, listener: Callable[..., None], *facts: object) -> None:
-        if self._loop is not None and not self._loop.is_closed():
+        if self._loop is None:
+            return
+        # A loop that is closed, or closes at this moment, has nobody left to tell.
+        with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(listener, *facts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +30,8 @@ from toril.store.contract import (
     Taken,
     Waiter,
 )
+
+_logger = logging.getLogger(__name__)
 
 #: What a worker tells its listeners. Source: BullMQ 6.7, worker events.
 EVENTS = frozenset(
@@ -77,6 +81,7 @@ class ManualWorker:
         self._takes = 0
         self._limited_until_ms = 0
         self._waiter: Waiter | None = None
+        self._waiting = asyncio.Lock()
 
     @property
     def queue_name(self) -> str:
@@ -136,7 +141,8 @@ class ManualWorker:
         if job is None and block:
             if self._waiter is None:
                 self._waiter = access.store.waiter(self.ref, self._settings.name)
-            await self._waiter.wait(self._settings.drain_delay)
+            async with self._waiting:
+                await self._waiter.wait(self._settings.drain_delay)
             job = await self._take(access, token)
         return job
 
@@ -192,8 +198,8 @@ class ManualWorker:
             try:
                 return await self._settle(access, settling, fetch_next)
             except (JobError, UnknownBackoff) as error:
-                self._signals.tell("error", error)
-                if settling.error is not None:
+                self.report(error)
+                if settling.error is not None and not isinstance(settling.settlement, AwaitChildren):
                     return Batch()
                 # A success that is refused is a failure of the attempt.
                 settling = await runner.after_error(job, error)
@@ -228,6 +234,12 @@ class ManualWorker:
                 self._signals.tell("completed", _with_outcome(settling), settling.result)
         elif getattr(settlement, "fields", None) and self._signals.heard("failed"):
             self._signals.tell("failed", _with_outcome(settling), settling.error, "active")
+
+    def report(self, error: BaseException) -> None:
+        """Tell of an error that is nobody's job; logged when no one listens."""
+        if not self._signals.heard("error"):
+            _logger.error("worker error", exc_info=error, extra={"queue": self.ref.name})
+        self._signals.tell("error", error)
 
     async def check_stalled(self) -> list[str]:
         """Give back jobs whose worker is gone, unless another worker looked within ``stalled_interval``.

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,8 +70,16 @@ class Runner:
         self._keep_completed = _wire_keep(settings.keep_completed)
         self._points = settings.metrics_points or False
 
-    async def run(self, job: Job) -> Settling:
-        """Run a job; answers what shall become of it."""
+    async def run(self, job: Job, stopping: Callable[[], bool] | None = None) -> Settling:
+        """Run a job; answers what shall become of it.
+
+        Args:
+            stopping: Whether a cancellation is meant for the run, and not the handler's own doing; by
+                default whether the task was cancelled.
+
+        Raises:
+            CancelledError: The run was cancelled.
+        """
         refused = self._refused(job)
         if refused is not None:
             return await self.after_error(job, refused)
@@ -78,10 +87,15 @@ class Runner:
         try:
             result = await self._call.run(job)
             return self.completed(job, result)
-        except (Exception, asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
             task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            if isinstance(error, asyncio.CancelledError) and _is_meant(task, stopping):
                 raise
+            while stopping is not None and task is not None and task.cancelling():
+                # The handler has cancelled its own task, which is that of a slot.
+                task.uncancel()
             return await self.after_error(job, error)
 
     def _refused(self, job: Job) -> Unrecoverable | None:
@@ -116,7 +130,7 @@ class Runner:
             return Settling(job, await self._settlement(job, outcome), error=error)
         except UnknownBackoff as unknown:
             return Settling(job, None, error=unknown)
-        except Exception as unusable:
+        except (Exception, asyncio.CancelledError) as unusable:
             # A steer that can't be followed, or a backoff strategy that raises: no attempt can follow.
             unusable.__cause__ = error
             return Settling(job, self._failed(job, unusable), error=unusable)
@@ -186,6 +200,10 @@ class Runner:
             if seconds is None or seconds == _STOP
             else to_ms(seconds, f"backoff strategy {backoff.type}")
         )
+
+
+def _is_meant(task: asyncio.Task[Any] | None, stopping: Callable[[], bool] | None) -> bool:
+    return stopping() if stopping is not None else task is not None and task.cancelling() > 0
 
 
 def _failure_fields(job: Job, error: BaseException) -> list[str]:

@@ -15,6 +15,9 @@ from toril.model.keep import Keep, Retention, parse_keep, resolve_keep
 #: A custom backoff: attempts made (this one included), type, error, job → seconds, or ``None`` to stop.
 BackoffStrategy = Callable[[int, str, BaseException, JobRecord], "float | Awaitable[float | None] | None"]
 
+# Locks and looks for stalled jobs can't be shorter than what it takes to renew or to look.
+_SHORTEST_MS = 10
+
 
 @dataclass(frozen=True, slots=True)
 class RateLimiter:
@@ -105,6 +108,10 @@ class Settings:
                 _READERS[option](settings, option, value)
         if options.get("lock_renew_time") is None:
             settings.renew_ms = settings.lock_ms // 2
+        if settings.renew_ms >= settings.lock_ms:
+            raise OptionError(
+                "lock_renew_time", options.get("lock_renew_time"), "must be below lock_duration"
+            )
         settings.keep_completed = resolve_keep(None, settings.remove_on_complete)
         return settings
 
@@ -124,16 +131,19 @@ def _whole(option: str, value: object, lowest: int) -> int:
     return value
 
 
-def _positive_ms(option: str, value: Any) -> int:
+def _positive_ms(option: str, value: Any, lowest: int = 1) -> int:
     ms = to_ms(value, option)
     if ms <= 0:
         raise OptionError(option, value, "must be more than 0 seconds")
+    if ms < lowest:
+        raise OptionError(option, value, f"must be {lowest / 1000:g} seconds or more")
     return ms
 
 
 def _name(settings: Settings, option: str, value: Any) -> None:
-    if not isinstance(value, str) or not value or any(letter.isspace() for letter in value):
-        raise OptionError(option, value, "must be a text without blanks, since connections are named by it")
+    if not isinstance(value, str) or not value or not all("!" <= letter <= "~" for letter in value):
+        rule = "must be of the characters '!' to '~' (ASCII, no blanks), since connections are named by it"
+        raise OptionError(option, value, rule)
     settings.name = value
 
 
@@ -154,8 +164,8 @@ def _whole_into(attribute: str, lowest: int) -> Callable[[Settings, str, Any], N
     return lambda settings, option, value: setattr(settings, attribute, _whole(option, value, lowest))
 
 
-def _ms_into(attribute: str) -> Callable[[Settings, str, Any], None]:
-    return lambda settings, option, value: setattr(settings, attribute, _positive_ms(option, value))
+def _ms_into(attribute: str, lowest: int = 1) -> Callable[[Settings, str, Any], None]:
+    return lambda settings, option, value: setattr(settings, attribute, _positive_ms(option, value, lowest))
 
 
 def _seconds_into(attribute: str) -> Callable[[Settings, str, Any], None]:
@@ -175,7 +185,7 @@ def _retention(settings: Settings, option: str, value: Any) -> None:
 _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "name": _name,
     "concurrency": _whole_into("concurrency", 1),
-    "lock_duration": _ms_into("lock_ms"),
+    "lock_duration": _ms_into("lock_ms", _SHORTEST_MS),
     "lock_renew_time": _ms_into("renew_ms"),
     "skip_lock_renewal": _flag,
     "stalled_interval": _ms_into("stalled_ms"),

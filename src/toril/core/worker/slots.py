@@ -12,6 +12,8 @@ from toril.core.job import Job
 _TURN = 0.001
 # A slot that finds more jobs wakes so many others; doubling reaches all of them in few turns of the loop.
 _WAKE = 2
+# Seconds that cancelled handlers have for their last words.
+_LAST_WORDS = 5.0
 
 
 class Slots:
@@ -22,6 +24,7 @@ class Slots:
 
     Attributes:
         running: Jobs that are run now.
+        stopping: Whether what runs is being cancelled.
     """
 
     def __init__(self, run: Callable[[Job], Awaitable[None]]) -> None:
@@ -30,6 +33,7 @@ class Slots:
         self._resting: deque[asyncio.Future[None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self.running: set[Job] = set()
+        self.stopping: bool = False
 
     def give(self, jobs: Iterable[Job]) -> None:
         """Jobs to run as soon as slots get to them."""
@@ -67,18 +71,25 @@ class Slots:
                 self._wake()
             await self._run(job)
             self.running.discard(job)
+            if self.stopping:
+                return
             if loop.time() > turn_ends:
                 await asyncio.sleep(0)
                 turn_ends = loop.time() + _TURN
 
     async def stop(self) -> list[Job]:
-        """Cancel what runs; answers the jobs that were not finished, started or not."""
-        unfinished = [*self.running, *self._inbox]
-        self._inbox.clear()
+        """Cancel what runs; answers the jobs that came to no end, started or not.
+
+        A handler that answers its cancellation by returning has come to an end. One that goes on is not
+        waited for longer than some seconds.
+        """
+        self.stopping = True
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=_LAST_WORDS)
+        unfinished = [*self.running, *self._inbox]
+        self._inbox.clear()
         self.running.clear()
         return unfinished

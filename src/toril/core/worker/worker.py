@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Self, Unpack
 
 from toril.core.connection import Access
 from toril.core.job import Job
+from toril.core.worker.closing import SILENCE, Closing
 from toril.core.worker.feeder import Feeder
 from toril.core.worker.handler import Handler
 from toril.core.worker.locks import LockKeeper
@@ -19,15 +21,13 @@ from toril.core.worker.settings import WorkerOptions, check_concurrency
 from toril.core.worker.shutdown import closing_on_signals
 from toril.core.worker.slots import Slots
 from toril.core.worker.stalled import look_for_stalled
-from toril.errors import AlreadyMoved, JobError, LockLost, StoreError
+from toril.errors import AlreadyMoved, JobError, LockLost, ReturnToWait, StoreUnavailable
 from toril.model.duration import Duration, to_ms
 from toril.model.job import JobRecord
 from toril.store.contract import AwaitChildren, GiveBack, Store
 
 _logger = logging.getLogger(__name__)
 
-# A server that is silent for so many seconds does not keep a worker from closing.
-_SILENCE = 10.0
 # Seconds until a duty that failed begins anew.
 _FAULT_PAUSE = 1.0
 
@@ -66,8 +66,11 @@ class Worker(ManualWorker):
         self._feeder: Feeder | None = None
         self._runner_: Runner | None = None
         self._locks: LockKeeper | None = None
-        self._closed: asyncio.Event | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._closed = asyncio.Event()
+        self._patience = Closing()
         self._paused = False
         self._warned = False
 
@@ -81,41 +84,64 @@ class Worker(ManualWorker):
             StoreMisconfigured: The server can't be used as it is set up.
         """
         with closing_on_signals(self._close_soon):
-            closed = await self._start()
-            await closed.wait()
+            await self.start()
+            await self._closed.wait()
 
     async def start(self) -> None:
-        """Work in the background until closed; returns as soon as the worker is ready."""
-        await self._start()
+        """Work in the background until closed; returns as soon as the worker is ready.
+
+        Raises:
+            StoreUnavailable: The server does not answer.
+            StoreMisconfigured: The server can't be used as it is set up.
+        """
+        if self._call is None:
+            raise TypeError("a worker without a handler can't run; process by hand with get_next_job()")
+        if self._closed.is_set():
+            raise RuntimeError("this worker was closed; make a new one")
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        starting = self._starting
+        try:
+            await asyncio.shield(starting)
+        except BaseException:
+            # Whoever starts it again tries again.
+            if starting.done():
+                self._starting = None
+            raise
 
     async def __aenter__(self) -> Self:
         if self._call is not None:
-            await self._start()
+            await self.start()
         return self
 
-    async def _start(self) -> asyncio.Event:
-        if self._closed is not None:
-            return self._closed
-        if self._call is None:
-            raise TypeError("a worker without a handler can't run; process by hand with get_next_job()")
+    async def _start(self) -> None:
         access = await self._open()
-        self._closed = asyncio.Event()
         if self._closing is not None:
             # Told to close while it connected.
-            self._closed.set()
-            return self._closed
+            return
         self._feeder = Feeder(access.store, self.ref, self._settings, self)
         self._feeder.taking = not self._paused
         self._runner_ = self._runner(access)
         self._locks = LockKeeper(access.store, self.ref, self._settings, self._lock_lost, self.report)
         if not self._settings.skip_lock_renewal:
             self._locks.start()
-        duties = [self._feeder.feed, self._feeder.listen]
+        self._duties = [asyncio.create_task(self._keep_up(self._feeder.feed))]
         if not self._settings.skip_stalled_check:
-            duties.append(partial(look_for_stalled, self, self._settings.stalled_ms / 1000))
-        self._duties = [asyncio.create_task(self._keep_up(duty)) for duty in duties]
+            look = partial(look_for_stalled, self, self._settings.stalled_ms / 1000)
+            self._duties.append(asyncio.create_task(self._keep_up(look)))
+        if not self._paused:
+            self._listen(self._feeder)
         self._signals.tell("ready")
-        return self._closed
+
+    def _listen(self, feeder: Feeder) -> None:
+        self._listening = asyncio.create_task(self._keep_up(feeder.listen))
+
+    async def _stop_listening(self) -> None:
+        """Who takes no jobs must not hear of them either: a word is for one worker only."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.cancel()
+            await asyncio.wait([listening])
 
     async def _keep_up(self, duty: Callable[[], Awaitable[None]]) -> None:
         """A duty goes on until the worker closes; a fault that ends it must not stop the rest."""
@@ -130,69 +156,68 @@ class Worker(ManualWorker):
                 await asyncio.sleep(_FAULT_PAUSE)
 
     def _close_soon(self, force: bool) -> None:
-        if self._closing is None or force:
-            self._closing = asyncio.get_running_loop().create_task(self.close(force=force))
+        self._begin_closing(0.0 if force else None)
 
     async def close(self, timeout: Duration | None = None, *, force: bool = False) -> None:
-        """Stop taking jobs, let the running ones finish, and leave.
+        """Stop taking jobs, let the running ones finish, and leave. Called again, it can only hurry.
 
         Args:
             timeout: Jobs that run longer than that are cancelled and wait again at once, for another worker;
-                seconds or timedelta. ``None`` lets them finish, however long it takes.
+                seconds or timedelta. ``None`` lets them finish, however long it takes. A handler in a
+                thread can't be cancelled: it runs on while its job waits again.
             force: Don't let them finish at all.
         """
         seconds = 0.0 if force else None if timeout is None else to_ms(timeout, "timeout") / 1000
-        feeder, closed = self._feeder, self._closed
-        if feeder is None or closed is None:
-            await super().close()
-            return
-        if feeder.taking or not closed.is_set():
+        await asyncio.shield(self._begin_closing(seconds))
+
+    def _begin_closing(self, seconds: float | None) -> asyncio.Task[None]:
+        if seconds is not None:
+            self._patience.hurry(seconds)
+        if self._feeder is not None:
+            self._feeder.taking = False
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        return self._closing
+
+    async def _close(self) -> None:
+        if self._starting is not None:
+            await asyncio.wait([self._starting])
+        feeder = self._feeder
+        if feeder is not None:
+            feeder.taking = False
             self._signals.tell("closing")
-        feeder.taking = False
-        self._duties[1].cancel()
-        await self._let_finish(feeder, seconds)
-        await self._give_back_unfinished()
-        await self._leave()
-        if not closed.is_set():
-            closed.set()
+            await self._stop_listening()
+            await self._patience.let_finish(feeder, self._slots)
+            await self._give_back_unfinished(feeder)
+            await self._stop_duties()
+        await super().close()
+        self._closed.set()
+        if feeder is not None:
             self._signals.tell("closed")
             await self._signals.settle()
 
-    async def _let_finish(self, feeder: Feeder, seconds: float | None) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = None if seconds is None else loop.time() + seconds
-        idle = asyncio.ensure_future(feeder.idle())
-        try:
-            while not idle.done():
-                left = 1.0 if deadline is None else min(max(deadline - loop.time(), 0), 1.0)
-                await asyncio.wait([idle], timeout=left)
-                silent = feeder.deaf_since is not None and loop.time() - feeder.deaf_since > _SILENCE
-                if (deadline is not None and loop.time() >= deadline) or (silent and not self._slots.running):
-                    break
-        finally:
-            idle.cancel()
-
-    async def _give_back_unfinished(self) -> None:
+    async def _give_back_unfinished(self, feeder: Feeder) -> None:
         """Jobs that were not let finish wait again at once, in front; this was no attempt of theirs."""
-        unfinished = await self._slots.stop()
-        if not unfinished:
-            return
-        store = (await self._open()).store
-        settlements = [GiveBack(job.id, job.token) for job in unfinished]
+        for job in await self._slots.stop():
+            self._give_back(feeder, job)
         try:
-            await store.jobs.settle(self.ref, settlements, None, at_ms=store.now_ms())
-        except StoreError as error:
-            # Their locks run out, and another worker finds them.
-            self.report(error)
+            async with asyncio.timeout(SILENCE):
+                await feeder.idle()
+        except TimeoutError:
+            text = (
+                f"the server is silent; {feeder.held} jobs could not be settled and will be found as stalled"
+            )
+            self.report(StoreUnavailable(text))
 
-    async def _leave(self) -> None:
+    def _give_back(self, feeder: Feeder, job: Job) -> None:
+        feeder.settle(Settling(job, GiveBack(job.id, job.token), error=ReturnToWait()))
+
+    async def _stop_duties(self) -> None:
         for duty in self._duties:
             duty.cancel()
-        if self._duties:
-            await asyncio.wait(self._duties)
+        await asyncio.wait(self._duties)
         if self._locks is not None:
             await self._locks.stop()
-        await super().close()
 
     # --- steering ---
 
@@ -216,7 +241,7 @@ class Worker(ManualWorker):
     @property
     def is_running(self) -> bool:
         """Whether it was started and not closed yet."""
-        return self._closed is not None and not self._closed.is_set()
+        return self._feeder is not None and not self._closed.is_set()
 
     @property
     def health(self) -> str:
@@ -226,7 +251,7 @@ class Worker(ManualWorker):
         deaf_since = self._feeder.deaf_since
         if deaf_since is None:
             return "healthy"
-        return f"deaf for {asyncio.get_running_loop().time() - deaf_since:.1f} s, reconnecting"
+        return f"deaf for {time.monotonic() - deaf_since:.1f} s, reconnecting"
 
     async def pause(self, *, wait: bool = True) -> None:
         """Take no more jobs; the queue and its other workers go on.
@@ -234,14 +259,14 @@ class Worker(ManualWorker):
         Args:
             wait: Return when the running jobs are settled.
         """
-        if self._paused:
-            return
-        self._paused = True
+        paused, self._paused = self._paused, True
         if self._feeder is not None:
             self._feeder.taking = False
+            await self._stop_listening()
             if wait:
                 await self._feeder.idle()
-        self._signals.tell("paused")
+        if not paused:
+            self._signals.tell("paused")
 
     async def resume(self) -> None:
         """Take jobs again."""
@@ -251,6 +276,7 @@ class Worker(ManualWorker):
         if self._feeder is not None and self._closing is None:
             self._feeder.taking = True
             self._feeder.wake()
+            self._listen(self._feeder)
         self._signals.tell("resumed")
 
     async def _take(self, access: Access, token: str | None) -> Job | None:
@@ -261,11 +287,16 @@ class Worker(ManualWorker):
     def start_jobs(self, records: Sequence[JobRecord]) -> None:
         """Hand jobs that were taken to the slots."""
         assert self._locks is not None
-        for record in records:
-            self._locks.hold(record.id, record.token)
-            if b"rjk" in record.fields:
-                self._warn_of_scheduler(record)
-        self._slots.give([Job.of(record, self._link) for record in records])
+        assert self._feeder is not None
+        jobs = [Job.of(record, self._link) for record in records]
+        for job in jobs:
+            self._locks.hold(job.id, job.token)
+            if b"rjk" in job.fields:
+                self._warn_of_scheduler(job)
+            if self._slots.stopping:
+                self._give_back(self._feeder, job)
+        if not self._slots.stopping:
+            self._slots.give(jobs)
 
     def _warn_of_scheduler(self, record: JobRecord) -> None:
         """This version runs the jobs of schedulers, but does not add their next ones."""
@@ -284,9 +315,15 @@ class Worker(ManualWorker):
             self._signals.tell("active", job)
         if self._signals.heard("progress"):
             job.on_progress = self._tell_progress
-        settling = await self._runner_.run(job)
-        self._locks.release(job.id)
+        try:
+            settling = await self._runner_.run(job, self._is_stopping)
+        except Exception as error:
+            # Not the handler's fault, and not to be: the slot must live, and the job be found as stalled.
+            settling = Settling(job, None, error=error)
         self._deliver(settling)
+
+    def _is_stopping(self) -> bool:
+        return self._slots.stopping
 
     def _tell_progress(self, job: Job, progress: Any) -> None:
         self._signals.tell("progress", job, progress)
@@ -298,6 +335,7 @@ class Worker(ManualWorker):
             return
         # The handler has moved the job, or it can't be settled at all.
         self._feeder.forget()
+        self.unsettled(settling)
         if settling.error is not None and not isinstance(settling.error, AlreadyMoved):
             self.report(settling.error)
 
@@ -309,37 +347,39 @@ class Worker(ManualWorker):
             self._refused(settling, answer)
         elif answer == 1 and isinstance(settling.settlement, AwaitChildren):
             # There is no child to wait for, so the job goes on at once.
-            job = settling.job
-            self._settle_again(Settling(job, GiveBack(job.id, job.token), error=settling.error))
+            assert self._feeder is not None
+            self._feeder.held += 1
+            self._give_back(self._feeder, settling.job)
         else:
+            self.unsettled(settling)
             self._tell_settled(settling)
+
+    def unsettled(self, settling: Settling) -> None:
+        """Nothing more is to be done for a job; its lock is not ours any more."""
+        if self._locks is not None:
+            self._locks.release(settling.job.id, settling.job.token)
 
     def _refused(self, settling: Settling, error: JobError) -> None:
         """A success that is refused becomes a failure of the attempt."""
+        assert self._feeder is not None
         self.report(error)
-        if settling.error is None and self._runner_ is not None:
-            task = asyncio.create_task(self._fail_refused(settling.job, error))
-            self._again.add(task)
-            task.add_done_callback(self._again.discard)
+        if settling.error is not None and not isinstance(settling.settlement, AwaitChildren):
+            self.unsettled(settling)
+            return
+        self._feeder.held += 1
+        task = asyncio.create_task(self._fail_refused(settling.job, error))
+        self._again.add(task)
+        task.add_done_callback(self._again.discard)
 
     async def _fail_refused(self, job: Job, error: JobError) -> None:
         assert self._runner_ is not None
-        self._settle_again(await self._runner_.after_error(job, error))
-
-    def _settle_again(self, settling: Settling) -> None:
-        assert self._feeder is not None
-        self._feeder.held += 1
-        self._deliver(settling)
-
-    def report(self, error: BaseException) -> None:
-        """Tell of an error that is nobody's job; logged when no one listens."""
-        if not self._signals.heard("error"):
-            _logger.error("worker error", exc_info=error, extra={"queue": self.ref.name})
-        self._signals.tell("error", error)
+        self._deliver(await self._runner_.after_error(job, error))
 
     def drained(self) -> None:
         """The queue has run empty."""
         self._signals.tell("drained")
 
     def _lock_lost(self, id: str) -> None:
-        self.report(LockLost(f"could not renew the lock of job {id}", queue=self.ref.name, job_id=id))
+        # A job whose settlement is on its way may have given up its lock by that.
+        if any(job.id == id for job in self._slots.running):
+            self.report(LockLost(f"could not renew the lock of job {id}", queue=self.ref.name, job_id=id))

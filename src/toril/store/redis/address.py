@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from toril.errors import OptionError, StoreUnavailable
 from toril.store.redis.wire import ServerError, Wire, Word
+
+_logger = logging.getLogger(__name__)
 
 #: Seconds until a connection attempt is given up.
 CONNECT_TIMEOUT = 3.0
@@ -87,8 +90,10 @@ class Address:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 wire = await self._open(patience)
                 try:
-                    for words in self._greeting(name):
+                    for words in self._greeting():
                         await wire.ask(words)
+                    if name:
+                        await _introduce(wire, name)
                 except BaseException:
                     wire.drop()
                     raise
@@ -121,15 +126,13 @@ class Address:
                 return found[0].decode(), int(found[1])
         raise StoreUnavailable(f"no sentinel at {self} knows a primary of {self.service!r}")
 
-    def _greeting(self, name: str) -> list[tuple[Word, ...]]:
+    def _greeting(self) -> list[tuple[Word, ...]]:
         words: list[tuple[Word, ...]] = []
         if "password" in self.options:
             user = (self.options["username"],) if "username" in self.options else ()
             words.append(("AUTH", *user, self.options["password"]))
         if self.options.get("db", "0") != "0":
             words.append(("SELECT", self.options["db"]))
-        if name:
-            words.append(("CLIENT", "SETNAME", name))
         return words
 
     def _tls_context(self) -> ssl.SSLContext:
@@ -150,6 +153,14 @@ class Address:
     def __str__(self) -> str:
         """Without the password, for messages."""
         return self.path or ",".join(f"{host}:{port}" for host, port in self.hosts)
+
+
+async def _introduce(wire: Wire, name: str) -> None:
+    try:
+        await wire.ask(("CLIENT", "SETNAME", name))
+    except ServerError as error:
+        # A name is for those who watch; a server that refuses it serves all the same.
+        _logger.debug("the server refuses the name of a connection", extra={"error": str(error)})
 
 
 async def _wire_to(

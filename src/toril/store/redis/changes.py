@@ -52,6 +52,8 @@ class JobChanges:
         reporter = self._reporters.get(queue)
         if reporter is None:
             reporter = self._reporters[queue] = self._new_reporter(queue)
+        # What can't be sent fails here, and not together with its neighbours.
+        pack(report)
         return await reporter.ask(report)
 
     def _new_reporter(self, queue: QueueRef) -> Coalescer[Report, int]:

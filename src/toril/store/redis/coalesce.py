@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from toril.errors import StoreUnavailable
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -55,6 +57,10 @@ class Coalescer(Generic[Q, A]):
             try:
                 answers = await self._send([question for question, _ in batch])
             except BaseException as error:
+                if isinstance(error, StoreUnavailable):
+                    # Who waited behind this batch has waited as long, and would be told the same.
+                    batch.extend(self._queue)
+                    self._queue.clear()
                 self._fail(batch, error)
                 if not isinstance(error, Exception):
                     raise

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from toril.errors import JobError
@@ -18,6 +17,8 @@ from toril.store.redis.sender import Refused, Sender
 
 # Jobs in one call of the add script: enough to share its cost, and below 3 ms of the server's time.
 _JOBS_A_CALL = 200
+# A call is closed when its jobs weigh so many bytes, so that large ones don't hold the server up.
+_HEAVIEST_CALL = 1_000_000
 
 # Settlements whose script answers with a number of its own.
 _VERBS = {
@@ -54,8 +55,7 @@ class RedisJobs(JobChanges):
         if atomic:
             return await self._add_all_or_none(sender, queue, jobs)
         answers: list[Added | JobError] = []
-        rest = iter(jobs)
-        while chunk := list(islice(rest, _JOBS_A_CALL)):
+        for chunk in _chunks(jobs):
             answers.extend(await sender.send(chunk))
         return answers
 
@@ -115,6 +115,19 @@ class RedisJobs(JobChanges):
 
 def _weight(job: NewJob) -> int:
     return len(job.data) + len(job.opts)
+
+
+def _chunks(jobs: Sequence[NewJob]) -> Iterator[list[NewJob]]:
+    chunk: list[NewJob] = []
+    weight = 0
+    for job in jobs:
+        chunk.append(job)
+        weight += _weight(job)
+        if len(chunk) == _JOBS_A_CALL or weight >= _HEAVIEST_CALL:
+            yield chunk
+            chunk, weight = [], 0
+    if chunk:
+        yield chunk
 
 
 def _read_settled(

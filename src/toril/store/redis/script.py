@@ -71,7 +71,7 @@ def script(name: str) -> Script:
 
 
 def _guarded(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """A script that keeps pushes back writes them whatever else happens: no error may cost a job its place."""
+    """A script that keeps pushes back writes them whatever else happens: no error costs a job its place."""
     if not any(text.startswith("local function flush_pushes") for text, _ in lines):
         return lines
     own = next(i for i, (_, origin) in enumerate(lines) if not origin.startswith("lib/"))

@@ -80,11 +80,15 @@ class RedisEventReader:
         self._ear = _Ear(address, client_name(queue, ":qe"))
         self._key = queue.base + "events"
         self._last = b"0-0"
+        self._started = False
 
     async def start(self) -> None:
         """Fix the place to read from as a concrete id, so that nothing told after this is missed."""
         newest = await self._ear.ask(_GRACE, "XREVRANGE", self._key, "+", "-", "COUNT", 1)
-        self._last = newest[0][0] if newest else b"0-0"
+        # After a loss the reading goes on where it was.
+        if not self._started:
+            self._last = newest[0][0] if newest else b"0-0"
+            self._started = True
 
     async def read(self) -> list[dict[str, str]]:
         """The next events; an empty list after a quiet while."""

@@ -141,10 +141,21 @@ local function release_parents()
   flush_pushes()
 end
 
+--- Answers of a receipt, in which jobs that existed are ids alone, with the fields of these jobs.
+local function with_fields(answers)
+  for i, answer in ipairs(answers) do
+    if type(answer) == 'table' then
+      local queue = batch[i][MORE] and batch[i][MORE].base or base
+      answer[2] = call('HGETALL', queue .. answer[1])
+    end
+  end
+  return answers
+end
+
 if again == '1' then
-  local answer = find_receipt(base, producer, request)
-  if answer then
-    return answer
+  local answers = find_receipt(base, producer, request)
+  if answers then
+    return with_fields(answers)
   end
 end
 if atomic == '1' then

@@ -18,10 +18,15 @@ local function recover(id)
     call('LREM', base .. 'active', 1, id)
     return false
   end
-  if call('EXISTS', job_key .. ':lock') == 1 or call('LREM', base .. 'active', 1, id) == 0 then
+  if call('EXISTS', job_key .. ':lock') == 1 then
     return false
   end
-  local stalled = call('HINCRBY', job_key, 'stc', 1)
+  -- Read before the job leaves the active ones: nothing may fail after that. No number counts as 0.
+  local stalled = math.floor(tonumber(call('HGET', job_key, 'stc')) or 0) + 1
+  if call('LREM', base .. 'active', 1, id) == 0 then
+    return false
+  end
+  call('HSET', job_key, 'stc', stalled)
   if stalled > tonumber(most_stalled) and not is_scheduled(job_key) then
     call('HSET', job_key, 'defa', 'job stalled more than allowable limit')
   end

@@ -118,11 +118,17 @@ local function settle_run(run, takes)
   return finished
 end
 
+--- Plain finishes can be settled together when they are counted alike and no job comes twice.
+local function belongs(finish, run, seen)
+  return finish and finish[1] == 'finish' and is_plain(finish) and not seen[finish[FINISH_ID]]
+    and (#run == 0 or finish[POINTS] == run[1][POINTS])
+end
+
 --- The plain finishes from `first` on, and where they end.
 local function next_run(first)
   local run, seen = {}, {}
   local finish = list[first]
-  while finish and finish[1] == 'finish' and is_plain(finish) and not seen[finish[FINISH_ID]] do
+  while belongs(finish, run, seen) do
     seen[finish[FINISH_ID]] = true
     run[#run + 1] = finish
     first = first + 1

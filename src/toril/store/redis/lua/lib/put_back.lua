@@ -18,15 +18,21 @@ local function release_active(base, id, token, fields)
   return redis.call('LREM', base .. 'active', -1, id) == 1 and 0 or -3
 end
 
+--- The attempts made, this one included. A counter that is no number starts anew, and it is read before the
+--- job leaves the active ones: nothing may fail after that.
+local function next_attempt(base, id)
+  return math.floor(tonumber(redis.call('HGET', base .. id, 'atm')) or 0) + 1
+end
+
 local function retry(base, now, id, token, side, fields)
   -- The due jobs come first, even when this retry is refused.
   flush_pushes()
   promote_due(base, now, gate_is_open(base))
+  local priority, attempt = tonumber(redis.call('HGET', base .. id, 'priority')), next_attempt(base, id)
   local number = release_active(base, id, token, fields)
   if number == 0 then
-    local priority = tonumber(redis.call('HGET', base .. id, 'priority'))
     push_ready(base, id, priority, side, gate_is_open(base))
-    redis.call('HINCRBY', base .. id, 'atm', 1)
+    redis.call('HSET', base .. id, 'atm', attempt)
     emit_trimmed(base, 'waiting', 'jobId', id, 'prev', 'active')
   end
   return number
@@ -34,10 +40,11 @@ end
 
 --- quiet: don't tell when the job is due.
 local function delay(base, now, id, token, delay_ms, counts, fields, quiet)
+  local attempt = counts and next_attempt(base, id)
   local number = release_active(base, id, token, fields)
   if number == 0 then
     if counts then
-      redis.call('HINCRBY', base .. id, 'atm', 1)
+      redis.call('HSET', base .. id, 'atm', attempt)
     end
     redis.call('HSET', base .. id, 'delay', delay_ms)
     local due = due_time(now, delay_ms)

@@ -1,5 +1,6 @@
 --- A receipt makes an add safe to repeat: what a producer's last call answered, for a minute. A producer
---- has one call under way at a time in each queue, so one short key a producer is enough.
+--- has one call under way at a time in each queue, so one short key a producer is enough. Of jobs that
+--- existed only the ids are kept: their fields may be large, and are there to be read again.
 
 local RECEIPT_MS = 60000
 
@@ -15,6 +16,10 @@ local function find_receipt(base, producer, request)
   return nil
 end
 
-local function keep_receipt(base, producer, request, answer)
-  redis.call('SET', base .. 'toril:sent:' .. producer, cmsgpack.pack({ request, answer }), 'PX', RECEIPT_MS)
+local function keep_receipt(base, producer, request, answers)
+  local kept = {}
+  for i, answer in ipairs(answers) do
+    kept[i] = type(answer) == 'table' and { answer[1] } or answer
+  end
+  redis.call('SET', base .. 'toril:sent:' .. producer, cmsgpack.pack({ request, kept }), 'PX', RECEIPT_MS)
 end

@@ -1,0 +1,55 @@
+"""How long a worker that closes waits for its running jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from toril.core.worker.feeder import Feeder
+from toril.core.worker.slots import Slots
+
+# Seconds between looks at how a worker that closes gets on.
+_LOOK = 1.0
+#: A server that is silent for so many seconds does not keep a worker from closing.
+SILENCE = 10.0
+
+
+class Closing:
+    """A deadline that may come nearer while it is waited for."""
+
+    def __init__(self) -> None:
+        self._deadline: float | None = None
+        self._hurried = asyncio.Event()
+
+    def hurry(self, seconds: float) -> None:
+        """Wait no longer than so many seconds from now."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
+        self._hurried.set()
+
+    async def let_finish(self, feeder: Feeder, slots: Slots) -> None:
+        """Wait until all running jobs are settled, or it is too late."""
+        idle = asyncio.ensure_future(feeder.idle())
+        try:
+            while not idle.done():
+                await self._wait(idle)
+                if self._is_late() or (_is_silent(feeder) and not slots.running):
+                    break
+        finally:
+            idle.cancel()
+
+    async def _wait(self, idle: asyncio.Future[None]) -> None:
+        self._hurried.clear()
+        left = _LOOK
+        if self._deadline is not None:
+            left = min(max(self._deadline - asyncio.get_running_loop().time(), 0), _LOOK)
+        hurried = asyncio.ensure_future(self._hurried.wait())
+        await asyncio.wait([idle, hurried], timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+
+    def _is_late(self) -> bool:
+        return self._deadline is not None and asyncio.get_running_loop().time() >= self._deadline
+
+
+def _is_silent(feeder: Feeder) -> bool:
+    return feeder.deaf_since is not None and time.monotonic() - feeder.deaf_since > SILENCE
