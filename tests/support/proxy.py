@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import unquote, urlsplit
 
@@ -19,12 +19,14 @@ class Proxy:
         url: Where it listens; to be used in place of the server's.
         lost: How many replies it has lost so far.
         taken: Connections that were made to it so far.
+        delay: Seconds that each piece takes in each direction.
     """
 
     def __init__(self, server: str, port: int) -> None:
         self.url = f"redis://127.0.0.1:{port}/0"
         self.lost = 0
         self.taken = 0
+        self.delay = 0.0
         self._server = server
         self._lines: set[_Line] = set()
         self._flowing = asyncio.Event()
@@ -56,8 +58,10 @@ class Proxy:
         self._refusing = refusing
 
     async def pause(self) -> None:
-        """Wait until what is frozen flows."""
+        """Wait as long as the way through takes now."""
         await self._flowing.wait()
+        if self.delay:
+            await asyncio.sleep(self.delay)
 
     def loses(self, request: bytes) -> bool:
         """Whether the answer to this request is to be lost; asked once for each request."""
@@ -137,7 +141,7 @@ async def _connect(server: str) -> tuple[asyncio.StreamReader, asyncio.StreamWri
 
 
 @asynccontextmanager
-async def proxy_of(server: str) -> AsyncIterator[Proxy]:
+async def proxy_of(server: str) -> AsyncGenerator[Proxy, None]:
     """A relay to the server at this URL, as long as the block lasts."""
     waiting: list[Proxy] = []
     connections: set[asyncio.Task[None]] = set()

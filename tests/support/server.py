@@ -59,8 +59,10 @@ class OwnServer:
             "locale-collate": "C",
             **{name.replace("_", "-"): value for name, value in self._options.items()},
         }
-        command = [str(find_binary()), *(word for name, value in settings.items() for word in (f"--{name}", value))]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        words = (word for name, value in settings.items() for word in (f"--{name}", value))
+        self._process = subprocess.Popen(
+            [str(find_binary()), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         eventually_sync(self._answers, _PATIENCE)
 
     def _answers(self) -> bool:

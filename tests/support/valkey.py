@@ -217,7 +217,7 @@ class Valkey:
     def clients(self) -> list[str]:
         """What the clients did last, but for sentinels, other servers and this object."""
         with self.database() as database:
-            found = [client for client in database.clients() if client["flags"] in ("N", "b")]
+            found = [client for client in database.clients() if set(client["flags"]) <= set("NbU")]
         return [client["cmd"] for client in found if not client["name"].startswith("sentinel-")]
 
     def log(self) -> str:

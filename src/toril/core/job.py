@@ -12,7 +12,15 @@ import msgspec
 from toril.core.connection import Access, StoreLink
 from toril.core.payload import encode
 from toril.core.results import Word
-from toril.errors import JobFailed, JobLocked, JobNotFound, JobRemoved, OptionError, ResultTimeout, StoreUnavailable
+from toril.errors import (
+    JobFailed,
+    JobLocked,
+    JobNotFound,
+    JobRemoved,
+    OptionError,
+    ResultTimeout,
+    StoreUnavailable,
+)
 from toril.model.checks import check_int
 from toril.model.draft import MAX_PRIORITY
 from toril.model.duration import Duration, datetime_to_ms, to_ms
@@ -110,6 +118,7 @@ class Job(JobRecord):
 
     async def clear_logs(self, keep: int = 0) -> None:
         """Delete the job's log, but for its ``keep`` newest rows."""
+        check_int(keep, "keep")
         await (await self._open()).store.jobs.clear_logs(self.queue, self.id, keep)
 
     async def promote(self) -> None:

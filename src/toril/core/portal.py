@@ -39,7 +39,8 @@ class Portal:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         # A lock held by another thread at the fork would never be released in the child.
-        os.register_at_fork(after_in_child=self._start_anew)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._start_anew)
 
     def _start_anew(self) -> None:
         self._lock, self._loop = threading.Lock(), None

@@ -206,6 +206,8 @@ class Queue(Inspector):
         Raises:
             JobNotFound: There is no such job.
         """
+        if keep_logs is not None:
+            check_int(keep_logs, "keep_logs")
         return await (await self._open()).store.jobs.log(self.ref, str(id), log_text(row), keep_logs)
 
     async def update_job_progress(self, id: str, progress: Any) -> None:

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -241,11 +242,18 @@ class Feeder:
                     self._lost("listening", error)
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, self._settings.run_retry_delay)
+                    await self._probe(waiter.wait)
                 self._quiet.clear()
                 self.wake()
         finally:
             self._deaf.pop("listening", None)
             await waiter.close()
+
+    async def _probe(self, wait: Callable[[float], Any]) -> None:
+        """Whether the server can be heard again. A word that comes is heeded: all is looked at anyway."""
+        with suppress(StoreError):
+            await wait(0)
+            self._deaf.pop("listening", None)
 
     async def _hear(self, wait: Callable[[float], Any]) -> None:
         """Return as soon as a job may be had: at a word, at the time of a delayed job, or to look anyway."""

@@ -87,9 +87,10 @@ class Runner:
         try:
             result = await self._call.run(job)
             return self.completed(job, result)
-        except GeneratorExit:
-            raise
         except BaseException as error:
+            if isinstance(error, GeneratorExit) and not _loop_runs():
+                # The coroutine is thrown away with its loop.
+                raise
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and _is_meant(task, stopping):
                 raise
@@ -200,6 +201,13 @@ class Runner:
             if seconds is None or seconds == _STOP
             else to_ms(seconds, f"backoff strategy {backoff.type}")
         )
+
+
+def _loop_runs() -> bool:
+    try:
+        return asyncio.get_running_loop().is_running()
+    except RuntimeError:
+        return False
 
 
 def _is_meant(task: asyncio.Task[Any] | None, stopping: Callable[[], bool] | None) -> bool:

@@ -21,6 +21,8 @@ class Coalescer(Generic[Q, A]):
         weigh: Bytes of a question, so that large ones don't pile up in one batch.
         most: At most so many questions a batch.
         heaviest: A batch is closed when its questions weigh so many bytes.
+        slow: When the store was unavailable for a batch that took so many seconds, all that is queued by then
+            fails with it.
     """
 
     def __init__(
@@ -30,11 +32,13 @@ class Coalescer(Generic[Q, A]):
         *,
         most: int = 100,
         heaviest: int = 1_000_000,
+        slow: float = 1.0,
     ) -> None:
         self._send = send
         self._weigh = weigh
         self._most = most
         self._heaviest = heaviest
+        self._slow = slow
         self._queue: deque[tuple[Q, asyncio.Future[A]]] = deque()
         self._sender: asyncio.Task[None] | None = None
 
@@ -52,13 +56,14 @@ class Coalescer(Generic[Q, A]):
             await asyncio.wait([self._sender])
 
     async def _send_all(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._queue:
-            batch = self._next_batch()
+            batch, start = self._next_batch(), loop.time()
             try:
                 answers = await self._send([question for question, _ in batch])
             except BaseException as error:
-                if isinstance(error, StoreUnavailable):
-                    # Who waited behind this batch has waited as long, and would be told the same.
+                if isinstance(error, StoreUnavailable) and loop.time() - start >= self._slow:
+                    # Those behind this batch have waited as well, and one after the other would fail later still.
                     batch.extend(self._queue)
                     self._queue.clear()
                 self._fail(batch, error)

@@ -1,0 +1,1 @@
+"""What must be survived: each test provokes it."""

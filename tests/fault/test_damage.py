@@ -1,0 +1,146 @@
+"""Jobs whose stored form was damaged, and keys of the queue that hold something else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.database import Database
+from tests.support.eventually import eventually
+from tests.support.factories import WorkerStarter
+from toril import Job, Queue
+
+Damage = Callable[[Database, str], None]
+
+
+def vanish(database: Database, key: str) -> None:
+    database.command("DEL", key)
+
+
+def become_text(database: Database, key: str) -> None:
+    database.command("DEL", key)
+    database.command("SET", key, "not a job")
+
+
+def become_list(database: Database, key: str) -> None:
+    database.command("DEL", key)
+    database.command("RPUSH", key, "not a job")
+
+
+def garbage(*fields: str) -> Damage:
+    def write(database: Database, key: str) -> None:
+        for field in fields:
+            database.command("HSET", key, field, "{garbage\n")
+
+    return write
+
+
+ALL_FIELDS = (
+    "opts",
+    "data",
+    "timestamp",
+    "delay",
+    "priority",
+    "atm",
+    "ats",
+    "stc",
+    "stacktrace",
+    "parent",
+    "deid",
+)
+
+DAMAGES: dict[str, Damage] = {
+    "vanished": vanish,
+    "a text": become_text,
+    "a list": become_list,
+    **{field: garbage(field) for field in (*ALL_FIELDS, "parentKey", "failedReason", "attemptsMade")},
+    "everything": garbage(*ALL_FIELDS),
+    "lock": lambda database, key: become_list(database, f"{key}:lock"),
+    "dependencies": lambda database, key: become_text(database, f"{key}:dependencies"),
+}
+
+
+async def healthy_jobs_run(queue: Queue, jobs: list[Job]) -> bool:
+    """Whether these jobs and others that are added now are done."""
+    later = [await queue.add("healthy") for _ in range(3)]
+    results = await asyncio.gather(*(job.result(timeout=5) for job in (*jobs, *later)))
+    return results == ["fine"] * (len(jobs) + 3)
+
+
+@pytest.mark.parametrize("concurrency", [1, 10])
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_job_damaged_while_it_waits_holds_up_nobody(
+    queue: Queue, start_worker: WorkerStarter, database: Database, prefix: str, damage: str, concurrency: int
+) -> None:
+    async def handler(job: Job) -> str:
+        return "fine"
+
+    before = [await queue.add("healthy") for _ in range(2)]
+    await queue.add("damaged", job_id="damaged")
+    after = [await queue.add("healthy") for _ in range(2)]
+    DAMAGES[damage](database, f"{prefix}:tasks:damaged")
+    await start_worker(handler, concurrency=concurrency)
+
+    assert await healthy_jobs_run(queue, [*before, *after])
+
+
+@pytest.mark.parametrize("failing", [False, True])
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_job_damaged_while_it_runs_holds_up_nobody(
+    queue: Queue, start_worker: WorkerStarter, database: Database, prefix: str, damage: str, failing: bool
+) -> None:
+    async def handler(job: Job) -> str:
+        if job.name == "damaged":
+            DAMAGES[damage](database, f"{prefix}:tasks:damaged")
+            if failing:
+                raise ValueError("and it fails")
+        return "fine"
+
+    before = [await queue.add("healthy") for _ in range(2)]
+    await queue.add("damaged", job_id="damaged", attempts=2)
+    after = [await queue.add("healthy") for _ in range(2)]
+    worker = await start_worker(handler, concurrency=5, skip_stalled_check=True)
+
+    assert await healthy_jobs_run(queue, [*before, *after])
+    assert worker.is_running
+
+
+OWN_KEYS = ("wait", "active", "delayed", "prioritized", "events", "marker", "meta")
+
+
+@pytest.mark.parametrize("key", OWN_KEYS)
+async def test_a_key_of_the_queue_that_holds_something_else_is_told_and_outlived(
+    queue: Queue, start_worker: WorkerStarter, database: Database, prefix: str, key: str
+) -> None:
+    async def handler(job: Job) -> str:
+        return "fine"
+
+    worker = await start_worker(handler, run_retry_delay=0.05, drain_delay=0.1)
+    errors: list[BaseException] = []
+    worker.on("error", errors.append)
+    await worker.pause()
+    await queue.add("work")
+    become_text(database, f"{prefix}:tasks:{key}")
+    await worker.resume()
+    await eventually(lambda: errors)
+    database.command("DEL", f"{prefix}:tasks:{key}")
+
+    assert await (await queue.add("work")).result(timeout=5) == "fine"
+    assert any("WRONGTYPE" in str(error) for error in errors)
+
+
+async def test_nothing_of_a_vanished_job_stays_behind(
+    queue: Queue, start_worker: WorkerStarter, database: Database, prefix: str
+) -> None:
+    async def handler(job: Job) -> str:
+        if job.name == "damaged":
+            vanish(database, f"{prefix}:tasks:damaged")
+        return "fine"
+
+    await start_worker(handler)
+    await queue.add("damaged", job_id="damaged")
+    await (await queue.add("healthy")).result(timeout=5)
+
+    assert f"{prefix}:tasks:damaged" not in database.dump()

@@ -1,0 +1,89 @@
+"""Servers that sentinels watch: who is asked for the primary, and what happens when it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.adding import add_one
+from tests.servers.sentinels import Watched
+from tests.support.eventually import eventually
+from tests.support.valkey import Program
+from toril import Job, Queue, Worker
+from toril.errors import StoreMisconfigured, StoreUnavailable
+
+_BEFORE = 20
+
+
+@pytest.fixture
+def watched(program: Program) -> Iterator[Watched]:
+    """A primary, a replica and three sentinels of this test's own."""
+    with Watched(program) as watched:
+        yield watched
+
+
+class _Gate:
+    """A handler that holds its jobs until it is opened, and notes what it has run."""
+
+    def __init__(self) -> None:
+        self.opened = asyncio.Event()
+        self.runs: list[str] = []
+
+    async def __call__(self, job: Job) -> str:
+        self.runs.append(job.id)
+        await self.opened.wait()
+        return f"{job.name} {job.data}"
+
+
+async def test_work_goes_on_after_a_failover(watched: Watched) -> None:
+    gate, heard = _Gate(), list[BaseException]()
+    async with (
+        Queue("tests", url=watched.url) as queue,
+        Worker("tests", gate, url=watched.url, concurrency=2) as worker,
+    ):
+        worker.on("error", heard.append)
+        before = [await queue.add("before", number) for number in range(_BEFORE)]
+        await eventually(lambda: len(gate.runs) == 2)
+        await eventually(lambda: watched.replica.command("LLEN", "bull:tests:active") == 2)
+        assert watched.replica.command("LLEN", "bull:tests:wait") == _BEFORE - 2
+
+        watched.primary.kill()
+        during = asyncio.create_task(queue.add("during", 0))
+        await eventually(lambda: watched.named_primary() == watched.replica.place)
+        gate.opened.set()
+
+        jobs = [*before, await during, await queue.add("after", 0)]
+        results = await asyncio.gather(*(job.result(timeout=15) for job in jobs))
+        assert results == [*(f"before {n}" for n in range(_BEFORE)), "during 0", "after 0"]
+        assert sorted(gate.runs, key=int) == [str(n + 1) for n in range(_BEFORE + 2)]
+        assert {type(error) for error in heard} <= {StoreUnavailable}
+        assert worker.health == "healthy"
+
+
+async def test_a_silent_sentinel_is_passed_over(watched: Watched) -> None:
+    watched.sentinels[0].freeze()
+    started = time.monotonic()
+
+    assert (await add_one(watched.url)).id == "1"
+    assert time.monotonic() - started < 2.5
+
+
+async def test_a_dead_sentinel_is_passed_over(watched: Watched) -> None:
+    watched.sentinels[0].kill()
+
+    await add_one(f"{watched.url}/1")
+
+    assert "bull:tests:1" in watched.primary.keys(db=1)
+
+
+async def test_a_service_that_no_sentinel_knows(watched: Watched) -> None:
+    with pytest.raises(StoreUnavailable, match="knows a primary of 'bakery'"):
+        await add_one(watched.url.replace("/shop", "/bakery"))
+
+
+async def test_a_replica_is_no_place_for_a_queue(watched: Watched) -> None:
+    with pytest.raises(StoreMisconfigured, match="read-only replica"):
+        await add_one(watched.replica.url)
