@@ -84,7 +84,12 @@ class ClusterWire:
         """Close all connections, even if the caller is cancelled meanwhile."""
         self.lost = True
         closing = asyncio.create_task(self._close())
-        await asyncio.wait([closing])
+        try:
+            await asyncio.wait([closing])
+        except asyncio.CancelledError:
+            # What is left half closed at the end of the loop would be a leak.
+            await asyncio.wait([closing])
+            raise
 
     async def _close(self) -> None:
         try:

@@ -63,7 +63,7 @@ class Coalescer(Generic[Q, A]):
                 answers = await self._send([question for question, _ in batch])
             except BaseException as error:
                 if isinstance(error, StoreUnavailable) and loop.time() - start >= self._slow:
-                    # Those behind this batch have waited as well, and one after the other would fail later still.
+                    # Those behind this batch have waited as well; batch by batch they would fail later still.
                     batch.extend(self._queue)
                     self._queue.clear()
                 self._fail(batch, error)
