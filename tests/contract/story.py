@@ -108,6 +108,7 @@ class Forward:
 Step = Add | Take | Settle | Report | Renew | Change | Forward
 
 # One of them has most of the jobs.
+_main_queue = st.just(QUEUES[0])
 _queues = st.sampled_from([*QUEUES, QUEUES[0], QUEUES[0], QUEUES[0]])
 _delays = st.sampled_from([0, 0.001, 0.002, 1, 60])
 _limits = st.sampled_from([None, None, None, (1, 600_000), (3, 600_000)])
@@ -165,10 +166,10 @@ def _finish(target: str, value: str, failure: bool) -> SearchStrategy[Verb]:
 
 
 def _plain_finish() -> SearchStrategy[Verb]:
-    def make(keep: int) -> Verb:
-        return lambda id, token: Finish(id, token, "completed", "1", keep=(keep, False, False))
+    def make(keep: int, points: int | bool) -> Verb:
+        return lambda id, token: Finish(id, token, "completed", "1", keep=(keep, False, False), points=points)
 
-    return st.builds(make, st.sampled_from([-1, 0]))
+    return st.builds(make, st.sampled_from([-1, 0]), st.sampled_from([False, False, 3]))
 
 
 def _verbs() -> SearchStrategy[Verb]:
@@ -199,10 +200,10 @@ def _settles() -> SearchStrategy[Settle]:
     return st.builds(
         Settle,
         queue=_queues,
-        count=st.integers(1, 8),
-        verbs=st.lists(_verbs(), min_size=1, max_size=4),
-        odd=st.one_of(st.just([]), st.lists(odd, max_size=3)),
-        claim=st.integers(0, 5),
+        count=st.sampled_from([1, 2, 3, 9, 9]),
+        verbs=st.lists(_verbs(), min_size=1, max_size=5),
+        odd=st.one_of(st.just([]), st.just([]), st.lists(odd, max_size=3)),
+        claim=st.sampled_from([0, 0, 1, 2, 5, 9]),
         limit=_limits,
     )
 
@@ -221,12 +222,14 @@ def stories() -> SearchStrategy[list[Step]]:
     """What happens to two queues, step by step."""
     jobs = st.lists(_new_plans(), min_size=1, max_size=7)
     texts = st.tuples(st.sampled_from(["progress", "data", "log"]), st.integers(0, 5), st.just("7"))
-    steps: SearchStrategy[Step] = st.one_of(
+    batches: SearchStrategy[Step] = st.one_of(
         st.builds(Add, _queues, jobs, st.sampled_from(["many", "many", "atomic", "concurrent"])),
-        st.builds(Add, _queues, jobs, st.just("many")),
-        st.builds(Take, _queues, st.integers(1, 6), _limits),
+        st.builds(Take, _queues, st.sampled_from([1, 3, 9]), _limits),
         _settles(),
         _settles(),
+        _settles(),
+    )
+    others: SearchStrategy[Step] = st.one_of(
         st.builds(Report, _queues, st.lists(texts, min_size=1, max_size=4)),
         st.builds(Renew, _queues, st.integers(0, 4)),
         st.builds(Change, _queues, st.sampled_from(_CHANGES), st.integers(0, 5), st.integers(0, 3)),
@@ -234,8 +237,8 @@ def stories() -> SearchStrategy[list[Step]]:
     )
     # Most of what can go wrong needs jobs that are held already, and children of these.
     beginning: SearchStrategy[list[Step]] = st.tuples(
-        st.builds(Add, _queues, st.lists(_roots(), min_size=3, max_size=9), st.just("many")),
-        st.builds(Take, _queues, st.integers(2, 6), st.none()),
-        st.builds(Add, _queues, st.lists(_new_plans(), min_size=1, max_size=9), st.just("many")),
+        st.builds(Add, _main_queue, st.lists(_roots(), min_size=4, max_size=8), st.just("many")),
+        st.builds(Take, _main_queue, st.sampled_from([3, 9, 9]), st.none()),
     ).map(_as_steps)
-    return st.builds(operator.add, beginning, st.lists(steps, min_size=3, max_size=14))
+    steps = st.lists(st.one_of(batches, batches, others), min_size=4, max_size=12)
+    return st.builds(operator.add, beginning, steps)

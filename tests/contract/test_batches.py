@@ -83,7 +83,7 @@ def pair(url: str, runner: asyncio.Runner) -> Iterator[Pair]:
     runner.run(close_worlds(pair))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=_SLOW_BUT_FINE)
+@settings(max_examples=250, deadline=None, suppress_health_check=_SLOW_BUT_FINE)
 @given(story=stories())
 def test_a_batch_is_what_its_jobs_would_be_one_by_one(
     story: list[Step], pair: Pair, runner: asyncio.Runner

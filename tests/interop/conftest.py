@@ -51,7 +51,8 @@ def install() -> None:
     """Install BullMQ of the pinned version when it is not there; of several test processes, one does."""
     with (FOLDER / "package.json").open() as ours:
         fcntl.flock(ours, fcntl.LOCK_EX)
-        if not (FOLDER / "node_modules" / "bullmq").is_dir():
+        # npm writes this file last.
+        if not (FOLDER / "node_modules" / ".package-lock.json").is_file():
             command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
             subprocess.run(command, cwd=FOLDER, check=True, timeout=INSTALL_SECONDS)
 
@@ -102,6 +103,8 @@ def working(server: EmbeddedServer, prefix: str) -> Working:
     async def work(
         handler: Handler = scripted, *, queue: str = QUEUE, **options: Unpack[WorkerOptions]
     ) -> AsyncGenerator[Worker]:
+        # Looking by itself now and then would hide that a worker was not woken.
+        options.setdefault("drain_delay", 60)
         async with Worker(queue, handler, url=server.url, prefix=prefix, **options) as worker:
             await worker.start()
             yield worker

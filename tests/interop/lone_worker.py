@@ -24,7 +24,7 @@ def note_start(job: Job) -> None:
 
 async def main(url: str, prefix: str, queue: str) -> None:
     worker = Worker(
-        queue, scripted, url=url, prefix=prefix, lock_duration=0.5, stalled_interval=0.3, concurrency=5
+        queue, scripted, url=url, prefix=prefix, lock_duration=1.0, stalled_interval=0.3, concurrency=5
     )
     worker.on("ready", note_ready)
     worker.on("active", note_start)

@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent
 QUEUE = "work"
 
 
-class NodeError(AssertionError):
+class NodeError(Exception):
     """BullMQ refused a command; the text is that of its error."""
 
 

@@ -41,6 +41,9 @@ const EVENTS = [
   "waiting-children",
 ];
 
+// What lets the jobs go on that wait for the command "release".
+const held = [];
+
 // What a job does follows from its name; scripted.py holds the same for toril.
 const processors = {
   echo: async (job) => job.data,
@@ -60,6 +63,7 @@ const processors = {
     for (const step of job.data.progress) await job.updateProgress(step);
     return "reported by node";
   },
+  hold: () => new Promise((resolve) => held.push(() => resolve("held by node"))),
   hang: () => new Promise(() => {}),
   // The worker that starts it first never ends it.
   "hang-first": async (job) => (job.attemptsStarted === 1 ? processors.hang() : "finished by node"),
@@ -88,6 +92,7 @@ async function leave() {
   const all = [...opened.values()];
   base = undefined;
   opened.clear();
+  held.length = 0;
   // Jobs that hang are not waited for.
   await Promise.all(all.map((it) => (it instanceof Worker ? it.close(true) : it.close())));
 }
@@ -137,7 +142,8 @@ async function run(job, token) {
 
 async function startWorker({ queue, options }) {
   const report = reporter("worker", queue);
-  const worker = open(`worker ${opened.size}`, () => new Worker(queue, run, { ...base, drainDelay: 1, ...options }));
+  // Looking by itself now and then would hide that a worker was not woken.
+  const worker = open(`worker ${opened.size}`, () => new Worker(queue, run, { ...base, drainDelay: 60, ...options }));
   worker.on("active", (job) => report("active", { jobId: job.id }));
   worker.on("completed", (job, value) => report("completed", { jobId: job.id, value }));
   worker.on("failed", (job, error) => report("failed", { jobId: job?.id, error: error.message }));
@@ -182,9 +188,13 @@ const commands = {
   getWorkers: ({ queue }) => queueOf(queue).getWorkers(),
   pause: ({ queue }) => queueOf(queue).pause(),
   resume: ({ queue }) => queueOf(queue).resume(),
+  setGlobalConcurrency: ({ queue, concurrency }) => queueOf(queue).setGlobalConcurrency(concurrency),
+  setGlobalRateLimit: ({ queue, max, duration }) => queueOf(queue).setGlobalRateLimit(max, duration),
+  getMetrics: ({ queue, state }) => queueOf(queue).getMetrics(state),
   isPaused: ({ queue }) => queueOf(queue).isPaused(),
   worker: startWorker,
   events: async ({ queue }) => void (await eventsOf(queue)),
+  release: () => held.splice(0).forEach((goOn) => goOn()),
   begin,
   leave,
 };

@@ -7,8 +7,7 @@ from typing import Any
 from tests.interop.conftest import Working
 from tests.interop.node import NodePeer
 from tests.support.eventually import eventually
-from toril import Job, Queue
-from toril.model.dedup import Dedup
+from toril import Dedup, Job, Queue
 
 
 async def test_one_job_at_a_time(node: NodePeer, queue: Queue, working: Working) -> None:
@@ -93,16 +92,17 @@ async def test_the_last_add_of_node_follows_a_running_job_of_toril(
 
 async def test_the_last_add_of_toril_follows_a_running_job_of_node(node: NodePeer, queue: Queue) -> None:
     keep = Dedup("busy", keep_last_if_active=True)
-    first = await queue.add("slow", {"ms": 400}, deduplication=keep)
+    first = await queue.add("hold", deduplication=keep)
     await node.work()
     await node.did("active", first.id)
 
     dropped = await queue.add("echo", "dropped", deduplication=keep)
     last = await queue.add("echo", "last", deduplication=keep)
+    await node.request("release")
     notes = await node.notes_of(2, event="completed")
 
     assert (dropped.created, last.created) == (False, False)
-    assert [note["value"] for note in notes] == ["node", "last"]
+    assert [note["value"] for note in notes] == ["held by node", "last"]
 
 
 async def has_completed(queue: Queue, count: int) -> bool:

@@ -13,9 +13,8 @@ from tests.interop.conftest import Working
 from tests.interop.node import NodeError, NodePeer
 from tests.interop.payloads import PAYLOADS
 from tests.support.eventually import eventually
-from toril import Job, JobFailed, JobRemoved, Queue, ResultTimeout
+from toril import Job, JobFailed, JobRemoved, Queue, ResultTimeout, from_bullmq
 from toril.embedded import EmbeddedServer
-from toril.model.bullmq import from_bullmq
 
 Told = list[tuple[str, dict[str, Any]]]
 

@@ -6,12 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.interop.node import NodePeer
-from toril import Queue
-from toril.model.backoff import Backoff
-from toril.model.bullmq import from_bullmq
-from toril.model.dedup import Dedup
-from toril.model.keep import Keep
-from toril.model.options import AddOptions
+from toril import AddOptions, Backoff, Dedup, Keep, Queue, from_bullmq
 from toril.model.parent import FailurePolicy
 
 TRACE = '{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}'

@@ -10,9 +10,8 @@ from tests.interop.conftest import Working
 from tests.interop.node import NodeError, NodePeer
 from tests.interop.scripted import spawner
 from tests.support.eventually import eventually
-from toril import JobFailed, Queue
+from toril import JobFailed, ParentRef, Queue
 from toril.embedded import EmbeddedServer
-from toril.model.parent import ParentRef
 
 # Where the parents are; the children are in the queue of the test.
 PARENTS = "parents"

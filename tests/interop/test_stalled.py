@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -13,13 +14,14 @@ import pytest
 from tests.interop.conftest import Working
 from tests.interop.node import QUEUE, NodePeer
 from tests.interop.program import Program
+from tests.interop.scripted import scripted
 from tests.support.eventually import eventually
 from toril import Job, JobFailed, Queue
 from toril.embedded import EmbeddedServer
 
 ROOT = Path(__file__).parent.parent.parent
 # In ms: short enough for a test, long enough for a machine that is busy.
-NODE: dict[str, Any] = {"lockDuration": 500, "stalledInterval": 300, "concurrency": 5}
+NODE: dict[str, Any] = {"lockDuration": 1000, "stalledInterval": 300, "concurrency": 5}
 
 
 @pytest.fixture
@@ -74,13 +76,34 @@ async def test_node_finishes_what_a_killed_toril_has_begun(
         assert (read["attemptsStarted"], read["attemptsMade"], read["stalledCounter"]) == (2, 1, 1)
 
 
+async def test_node_takes_at_once_what_a_closing_toril_gives_back(
+    node: NodePeer, queue: Queue, working: Working
+) -> None:
+    started = asyncio.Event()
+
+    async def hang(job: Job) -> None:
+        started.set()
+        await scripted(job)
+
+    async with working(hang) as worker:
+        job = await queue.add("hang-first")
+        await started.wait()
+        # It looks for stalled jobs only when this test is over.
+        await node.work()
+        await worker.close(force=True)
+
+    assert await job.result(5) == "finished by node"
+    await job.refresh()
+    assert (job.attempts_started, job.attempts_made, job.stalled_counter) == (2, 1, 0)
+
+
 async def test_a_side_that_lives_keeps_its_jobs(node: NodePeer, queue: Queue, working: Working) -> None:
     """Both look for stalled jobs all the time, and neither takes what the other one still runs."""
     await node.work(**NODE)
-    async with working(lock_duration=0.5, stalled_interval=0.3, concurrency=5) as worker:
+    async with working(lock_duration=1.0, stalled_interval=0.3, concurrency=5) as worker:
         stalled: list[str] = []
         worker.on("stalled", stalled.append)
-        jobs = [await queue.add("slow", {"ms": 1500}) for _ in range(8)]
+        jobs = [await queue.add("slow", {"ms": 2000}) for _ in range(8)]
         results = [await job.result(8) for job in jobs]
 
     assert set(results) == {"node", "toril"}

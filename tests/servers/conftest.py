@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.places import MAKERS, Place, Places
+from tests.servers.places import KINDS, Place, Places
 from tests.support.eventually import eventually
 from tests.support.valkey import Program, programs
 
@@ -44,9 +44,9 @@ def places(program: Program, all_places: Callable[[Program], Places]) -> Places:
     return all_places(program)
 
 
-@pytest.fixture(params=MAKERS)
+@pytest.fixture(params=KINDS)
 def place(request: pytest.FixtureRequest, places: Places) -> Place:
-    """Each way to reach a server."""
+    """Each kind of server and connection."""
     return places.find(request.param)
 
 

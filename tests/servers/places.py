@@ -43,6 +43,7 @@ class Places:
 
     Attributes:
         clusters: Those that were started, by their number of nodes.
+        watched: The servers that sentinels watch, if they were started.
     """
 
     def __init__(self, program: Program, stack: ExitStack) -> None:
@@ -50,6 +51,7 @@ class Places:
         self._stack = stack
         self._found: dict[str, Place] = {}
         self.clusters: dict[int, Cluster] = {}
+        self.watched: Watched | None = None
         self._plain: Valkey | None = None
         self._locked: Valkey | None = None
 
@@ -111,7 +113,7 @@ class Places:
         return Place(url, (self.plain(),), db=7)
 
     def sentinel(self) -> Place:
-        watched = self._stack.enter_context(Watched(self.program))
+        watched = self.watched = self._stack.enter_context(Watched(self.program))
         return Place(f"{watched.url}/2", (watched.primary,), db=2)
 
     def cluster(self) -> Place:
@@ -139,3 +141,6 @@ MAKERS: dict[str, Callable[[Places], Place]] = {
     "cluster-1-node": Places.cluster,
     "cluster-3-nodes": Places.cluster3,
 }
+
+#: One place for each kind of connection.
+KINDS = ("redis", "unix", "user+password", "rediss", "sentinel", "cluster-1-node", "cluster-3-nodes")

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.servers.places import Place
+from tests.servers.places import MAKERS, Place
 from tests.support.eventually import eventually
 from tests.support.factories import WorkerStarter
 from toril import Job, Queue
@@ -20,6 +20,7 @@ async def double(job: Job) -> int:
     return 2 * job.data
 
 
+@pytest.mark.parametrize("place", MAKERS, indirect=True)
 async def test_jobs_are_stored_where_the_url_says(queue: Queue, place: Place, prefix: str) -> None:
     job = await queue.add("count", {"n": 1})
 

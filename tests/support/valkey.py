@@ -46,12 +46,12 @@ class Program:
 
 
 def programs() -> list[Program]:
-    """The server programs of this machine: the embedded Valkey, and ``redis-server`` if there is one."""
-    valkey = str(find_binary())
-    other = shutil.which("redis-server")
-    if other is None:
-        return [Program("valkey-alone-as-no-redis-server-on-PATH", valkey)]
-    return [Program("valkey", valkey), Program("redis", other)]
+    """The embedded Valkey, and another server if ``TORIL_TEST_SERVER`` names its program."""
+    found = [Program("valkey", str(find_binary()))]
+    other = os.environ.get("TORIL_TEST_SERVER")
+    if other:
+        found.append(Program(Path(other).name, other))
+    return found
 
 
 def embedded_program() -> Program:
