@@ -1,0 +1,33 @@
+"""The blocking classes have the verbs of the async ones, with the same parameters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import toril
+import toril.sync
+
+
+def verbs(cls: type) -> dict[str, Callable[..., Any]]:
+    found = inspect.getmembers(cls, inspect.isfunction)
+    return {name: function for name, function in found if not name.startswith("_")}
+
+
+def parameters(function: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
+    given = inspect.signature(function).parameters.values()
+    return [(one.name, one.kind, one.default) for one in given]
+
+
+@pytest.mark.parametrize(
+    ("blocking", "waiting"), [(toril.sync.Queue, toril.Queue), (toril.sync.Job, toril.Job)], ids=["queue", "job"]
+)
+def test_each_verb_has_a_twin(blocking: type, waiting: type) -> None:
+    twins, originals = verbs(blocking), verbs(waiting)
+
+    assert set(originals) - set(twins) - {"take_fields"} == set()
+    differing = [name for name in originals if parameters(originals[name]) != parameters(twins[name])]
+    assert differing == []
