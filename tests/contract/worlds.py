@@ -278,7 +278,7 @@ async def _retry(world: World, queue: QueueRef, id: str, number: int) -> Answer:
 
 
 async def _remove(world: World, queue: QueueRef, id: str, number: int) -> Answer:
-    return await _view_call(world.jobs.remove(queue, id, with_children=number > 1))
+    return await _view_call(world.jobs.remove(queue, id, with_children=False))
 
 
 async def _recover(world: World, queue: QueueRef, id: str, number: int) -> Answer:

@@ -23,7 +23,9 @@ def parameters(function: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("blocking", "waiting"), [(toril.sync.Queue, toril.Queue), (toril.sync.Job, toril.Job)], ids=["queue", "job"]
+    ("blocking", "waiting"),
+    [(toril.sync.Queue, toril.Queue), (toril.sync.Job, toril.Job)],
+    ids=["queue", "job"],
 )
 def test_each_verb_has_a_twin(blocking: type, waiting: type) -> None:
     twins, originals = verbs(blocking), verbs(waiting)

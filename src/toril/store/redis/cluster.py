@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any, cast
 
 from redis import exceptions as redis_errors
@@ -92,14 +93,14 @@ class ClusterWire:
             raise
 
     async def _close(self) -> None:
-        try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT):
-                await self._client.aclose()
-                # If it was to be closed before it had learned of the slots, that did nothing.
-                await self._client.nodes_manager.aclose("startup_nodes")
-        except (redis_errors.RedisError, OSError, TimeoutError):
-            # Connections that can't be closed in order are gone already.
-            return
+        # The client's own way does nothing before it has learned of the slots, so its nodes are asked too.
+        for close in (self._client.aclose, partial(self._client.nodes_manager.aclose, "startup_nodes")):
+            try:
+                async with asyncio.timeout(_CLOSE_TIMEOUT):
+                    await close()
+            except (redis_errors.RedisError, OSError, TimeoutError):
+                # Connections that can't be closed in order are gone already.
+                continue
 
 
 def _as_ours(error: Exception) -> Exception:
