@@ -58,7 +58,11 @@ class Inspector:
         await self._link.close()
 
     async def __aenter__(self) -> Self:
-        return await self.ready()
+        try:
+            return await self.ready()
+        except BaseException:
+            await self.close()
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -73,7 +73,7 @@ class RedisStore:
         Raises:
             StoreMisconfigured: Neither the prefix nor the name of the queue has one.
         """
-        if self._address.kind == "cluster" and not re.search(r"\{[^}]+\}", queue.qualified):
+        if self._address.kind == "cluster" and not re.match(r"[^{]*\{[^}]+\}", queue.qualified):
             raise StoreMisconfigured(
                 f"in a cluster, put braces in the prefix or the name of queue {queue.name!r}: "
                 f"prefix='{{{queue.prefix}}}' or '{{{queue.name}}}'"
