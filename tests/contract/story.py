@@ -1,17 +1,16 @@
-"""Stories of a queue: steps that change it, as hypothesis makes them up.
+"""Stories of a queue: steps that change it, made up at random.
 
 Each story has a taste of its own: a few options of jobs, a few things that become of them. What goes wrong
-only when two rare things meet is found sooner so than by stories that have a little of everything.
+only when two rare things meet is found sooner so than by stories that have a little of everything. The
+strategies of hypothesis are not used, because they make short stories: what is wanted are full ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
-
-from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
 
 from toril.store.contract import AwaitChildren, DelayJob, Finish, GiveBack, RetryNow, Settlement
 
@@ -19,8 +18,6 @@ from toril.store.contract import AwaitChildren, DelayJob, Finish, GiveBack, Retr
 QUEUES = ("a", "b")
 #: Few ids, so that they meet again.
 IDS = ("x", "y", "z")
-
-Verb = Callable[[str, str], Settlement]
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class Settle:
 
     queue: str
     count: int
-    verbs: list[Verb]
+    verbs: Sequence[Callable[[str, str], Settlement]]
     odd: list[tuple[int, str]]
     claim: int
     limit: tuple[int, int] | None
@@ -110,83 +107,17 @@ class Forward:
 
 Step = Add | Take | Settle | Report | Renew | Change | Forward
 
-# One of them has most of the jobs.
-_queues = st.sampled_from([*QUEUES, *QUEUES[:1] * 4])
-
-_DEDUPS = st.fixed_dictionaries(
-    {"id": st.sampled_from(["d", "e"])},
-    optional={
-        "ttl": st.sampled_from([0, 600_000]),
-        **{flag: st.just(True) for flag in ("extend", "replace", "reschedule", "keepLastIfActive")},
-    },
-)
-_OPTIONS: dict[str, SearchStrategy[Any]] = {
-    "delay": st.sampled_from([0, 0.001, 0.002, 1, 60]),
-    "priority": st.sampled_from([0, 1, 1, 7, -1]),
-    "lifo": st.booleans(),
-    "job_id": st.sampled_from(IDS),
-    "on_duplicate": st.sampled_from(["ignore", "raise", "replace"]),
-    "attempts": st.integers(0, 3),
-    "on_failure": st.sampled_from(["fail_parent", "continue_parent", "ignore", "remove"]),
-    "deduplication": _DEDUPS,
+_FLAGS = ("extend", "replace", "reschedule", "keepLastIfActive")
+_OPTIONS: dict[str, Sequence[Any]] = {
+    "delay": (0, 0.001, 0.002, 1, 60),
+    "priority": (0, 1, 1, 7, -1),
+    "lifo": (True, False),
+    "job_id": IDS,
+    "on_duplicate": ("ignore", "raise", "replace"),
+    "attempts": (0, 1, 3),
+    "on_failure": ("fail_parent", "continue_parent", "ignore", "remove"),
 }
-_TIES = ("parent", "waits")
-
-
-def _finish(target: str, value: str) -> SearchStrategy[Verb]:
-    fields: list[str] | bool = ["failedReason", value, "stacktrace", "[]"] if target == "failed" else False
-
-    def make(count: int, age: int | bool, limit: int | bool, attempts: int, points: int | bool) -> Verb:
-        keep = (count, age, limit)
-        return lambda id, token: Finish(id, token, target, value, fields, attempts, keep, points)
-
-    never = st.just(False)
-    return st.builds(
-        make,
-        st.sampled_from([-1, -1, 0, 0, 1, 2]),
-        never | st.sampled_from([0, 30]),
-        never | st.just(1),
-        st.integers(0, 2),
-        never | st.sampled_from([2, 3]),
-    )
-
-
-def _plain_finish() -> SearchStrategy[Verb]:
-    def make(keep: int, points: int | bool) -> Verb:
-        kept = (keep, False, False)
-        return lambda id, token: Finish(id, token, "completed", "1", keep=kept, points=points)
-
-    return st.builds(make, st.sampled_from([-1, 0]), st.just(False) | st.just(3))
-
-
-def _later(delay_ms: int, counts: bool) -> Verb:
-    fields: list[str] | bool = ["failedReason", "late"] if counts else False
-    return lambda id, token: DelayJob(id, token, delay_ms, counts, fields)
-
-
-def _again(side: str) -> Verb:
-    return lambda id, token: RetryNow(id, token, side, ["failedReason", "again"])
-
-
-def _children(child: str | bool) -> Verb:
-    return lambda id, token: AwaitChildren(id, token, child)
-
-
-_VERBS: dict[str, SearchStrategy[Verb]] = {
-    "plain": _plain_finish(),
-    "complete": _finish("completed", '{"n": 1}'),
-    "fail": _finish("failed", "boom"),
-    "delay": st.builds(_later, st.sampled_from([0, 1, 2, 60_000]), st.booleans()),
-    "retry": st.builds(_again, st.sampled_from(["L", "R"])),
-    "give back": st.just(GiveBack),
-    "children": st.builds(_children, st.sampled_from([False, False, "p:a:x", "p:b:1"])),
-}
-
-
-def _both(few: Mapping[str, Any], one: Mapping[str, Any]) -> NewPlan:
-    return NewPlan({**few, **one})
-
-
+_KINDS = (*_OPTIONS, "deduplication", "parent", "waits")
 _CHANGES = (
     *("pause", "resume", "concurrency", "concurrency", "rate", "rate_limit", "promote", "change_delay"),
     *("change_priority", "retry", "remove", "recover", "retry_jobs"),
@@ -194,77 +125,122 @@ _CHANGES = (
 
 
 @dataclass(frozen=True)
-class _Taste:
-    """What a story is made of."""
+class Verb:
+    """What becomes of a held job: the kind of a settlement, and what it is made with."""
 
-    options: frozenset[str]
-    verbs: frozenset[str]
-    odd: bool
-    limits: bool
+    kind: type[Settlement]
+    parts: tuple[Any, ...] = ()
 
-    def plans(self) -> SearchStrategy[NewPlan]:
-        given = st.fixed_dictionaries(
-            {}, optional={name: _OPTIONS[name] for name in self.options - {*_TIES, "deduplication"}}
-        )
-        kinds = [st.just(NewPlan()), st.builds(NewPlan, given)]
-        if "deduplication" in self.options:
-            dedup = st.fixed_dictionaries({"deduplication": _DEDUPS})
-            kinds.append(st.builds(_both, given, dedup))
-        if "parent" in self.options:
-            kinds.append(st.builds(NewPlan, given, parent=st.integers(-1, 4)))
-        if "waits" in self.options:
-            kinds.append(st.builds(NewPlan, given, waits=st.just(True)))
-        return st.one_of(kinds)
-
-    def adds(self, least: int = 1) -> SearchStrategy[Step]:
-        jobs = st.lists(self.plans(), min_size=least, max_size=8)
-        return st.builds(Add, _queues, jobs, st.sampled_from(["many", "many", "atomic", "concurrent"]))
-
-    def takes(self) -> SearchStrategy[Step]:
-        return st.builds(Take, _queues, st.sampled_from([2, 4, 9]), self._terms())
-
-    def settles(self) -> SearchStrategy[Step]:
-        wrong = st.tuples(st.integers(0, 5), st.sampled_from(["stale", "unknown", "twice"]))
-        return st.builds(
-            Settle,
-            queue=_queues,
-            count=st.sampled_from([1, 3, 9, 9]),
-            verbs=st.lists(st.one_of([_VERBS[verb] for verb in sorted(self.verbs)]), min_size=1, max_size=5),
-            odd=st.lists(wrong, max_size=3) if self.odd else st.just([]),
-            claim=st.sampled_from([0, 0, 1, 3, 9]),
-            limit=self._terms(),
-        )
-
-    def _terms(self) -> SearchStrategy[tuple[int, int] | None]:
-        none = st.none()
-        return none | st.sampled_from([(2, 600_000), (5, 600_000)]) if self.limits else none
-
-    @staticmethod
-    def others() -> SearchStrategy[Step]:
-        texts = st.tuples(st.sampled_from(["progress", "data", "log"]), st.integers(0, 5), st.just("7"))
-        return st.one_of(
-            st.builds(Forward, st.sampled_from([0.001, 1, 60, 150])),
-            st.builds(Change, _queues, st.sampled_from(_CHANGES), st.integers(0, 5), st.integers(0, 4)),
-            st.builds(Report, _queues, st.lists(texts, min_size=1, max_size=4)),
-            st.builds(Renew, _queues, st.integers(0, 4)),
-        )
+    def __call__(self, id: str, token: str) -> Settlement:
+        return self.kind(id, token, *self.parts)
 
 
-def _tastes() -> SearchStrategy[_Taste]:
-    return st.builds(
-        _Taste,
-        options=st.frozensets(st.sampled_from([*_OPTIONS, *_TIES]), max_size=4),
-        verbs=st.frozensets(st.sampled_from([*_VERBS]), min_size=1, max_size=3),
-        odd=st.booleans(),
-        limits=st.booleans(),
-    )
+class Narrator:
+    """Makes up one story."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._kinds = random.sample(_KINDS, random.randint(0, 4))
+        self._verbs = random.sample([*self._makers()], random.randint(1, 3))
+        self._odd = random.random() < 0.4
+        self._limited = random.random() < 0.3
+        # Often there is one queue only, which then has more to tell.
+        self._queues = random.choice((QUEUES, QUEUES[:1]))
+
+    def story(self) -> list[Step]:
+        """The story."""
+        makers = (self._add, self._take, self._settle, self._settle, self._settle, self._other)
+        steps = [self._random.choice(makers)() for _ in range(self._random.randint(6, 16))]
+        return [self._add(), self._take(), *steps]
+
+    def _chance(self, share: float) -> bool:
+        return self._random.random() < share
+
+    def _queue(self) -> str:
+        return self._random.choice(self._queues)
+
+    def _plan(self) -> NewPlan:
+        options: dict[str, Any] = {
+            name: self._random.choice(_OPTIONS[name])
+            for name in self._kinds
+            if name in _OPTIONS and self._chance(0.6)
+        }
+        match self._random.choice(("plain", *self._kinds)):
+            case "deduplication":
+                return NewPlan({**options, "deduplication": self._dedup()})
+            case "parent":
+                return NewPlan(options, parent=self._random.randint(-1, 6))
+            case "waits":
+                return NewPlan(options, waits=True)
+            case _:
+                return NewPlan(options)
+
+    def _dedup(self) -> dict[str, Any]:
+        rule: dict[str, Any] = {"id": self._random.choice("de")}
+        if self._chance(0.5):
+            rule["ttl"] = self._random.choice((0, 600_000))
+        return rule | {flag: True for flag in _FLAGS if self._chance(0.3)}
+
+    def _add(self) -> Step:
+        jobs = [self._plan() for _ in range(self._random.randint(1, 12))]
+        return Add(self._queue(), jobs, self._random.choice(("many", "many", "atomic", "concurrent")))
+
+    def _terms(self) -> tuple[int, int] | None:
+        return (self._random.choice((2, 5)), 600_000) if self._limited and self._chance(0.7) else None
+
+    def _take(self) -> Step:
+        return Take(self._queue(), self._random.choice((1, 3, 6, 20)), self._terms())
+
+    def _settle(self) -> Step:
+        makers = self._makers()
+        verbs = [makers[self._random.choice(self._verbs)]() for _ in range(self._random.randint(1, 5))]
+        odd = [
+            (self._random.randint(0, 9), self._random.choice(("stale", "unknown", "twice")))
+            for _ in range(self._random.randint(0, 3) if self._odd else 0)
+        ]
+        count = self._random.choice((1, 3, 20, 20))
+        claim = self._random.choice((0, 0, 1, 3, 20))
+        return Settle(self._queue(), count, verbs, odd, claim, self._terms())
+
+    def _makers(self) -> dict[str, Callable[[], Verb]]:
+        return {
+            "plain": self._plain_finish,
+            "complete": lambda: self._finish("completed", '{"n": 1}', False),
+            "fail": lambda: self._finish("failed", "boom", ["failedReason", "boom", "stacktrace", "[]"]),
+            "delay": self._later,
+            "retry": lambda: Verb(RetryNow, (self._random.choice("LR"), ["failedReason", "again"])),
+            "give back": lambda: Verb(GiveBack),
+            "children": lambda: Verb(AwaitChildren, (self._random.choice((False, False, "p:a:x", "p:b:1")),)),
+        }
+
+    def _plain_finish(self) -> Verb:
+        keep = (self._random.choice((-1, 0)), False, False)
+        return Verb(Finish, ("completed", "1", False, 0, keep, self._random.choice((False, 3))))
+
+    def _finish(self, target: str, value: str, fields: list[str] | bool) -> Verb:
+        choose = self._random.choice
+        keep = (choose((-1, -1, 0, 1, 2)), choose((False, False, 0, 30)), choose((False, 1)))
+        return Verb(Finish, (target, value, fields, choose((0, 1, 3)), keep, choose((False, 2, 3))))
+
+    def _later(self) -> Verb:
+        counts = self._chance(0.5)
+        fields = ["failedReason", "late"] if counts else False
+        return Verb(DelayJob, (self._random.choice((0, 1, 2, 60_000)), counts, fields))
+
+    def _other(self) -> Step:
+        choose = self._random.choice
+        match choose(("forward", "forward", "change", "change", "report", "renew")):
+            case "forward":
+                return Forward(choose((0.001, 1, 60, 150)))
+            case "change":
+                return Change(self._queue(), choose(_CHANGES), choose(range(6)), choose(range(5)))
+            case "report":
+                kinds = ("progress", "data", "log")
+                return Report(self._queue(), [(choose(kinds), choose(range(6)), "7") for _ in range(4)])
+            case _:
+                return Renew(self._queue(), choose(range(5)))
 
 
-@st.composite
-def stories(draw: DrawFn) -> list[Step]:
+def story(random: Random) -> list[Step]:
     """What happens to two queues, step by step."""
-    taste = draw(_tastes())
-    steps: SearchStrategy[Step] = st.one_of(
-        taste.adds(), taste.takes(), taste.settles(), taste.settles(), taste.others(), taste.others()
-    )
-    return [draw(taste.adds(least=4)), draw(taste.takes()), *draw(st.lists(steps, min_size=4, max_size=14))]
+    return Narrator(random).story()

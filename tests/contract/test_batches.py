@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.strategies import randoms
 
-from tests.contract.story import Add, Step, stories
+from tests.contract.story import Add, Step, story
 from tests.contract.worlds import BatchedWorld, World
 from tests.support.database import Dump
 from toril.errors import JobError
@@ -83,9 +85,28 @@ def pair(url: str, runner: asyncio.Runner) -> Iterator[Pair]:
     runner.run(close_worlds(pair))
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=_SLOW_BUT_FINE)
-@given(story=stories())
+async def reduced(pair: Pair, story: Sequence[Step]) -> list[Step]:
+    """A failing story without the steps that it fails without, too."""
+    left = list(story)
+    for step in story:
+        shorter = [other for other in left if other is not step]
+        try:
+            await pair.tell(shorter)
+        except AssertionError:
+            left = shorter
+    return left
+
+
+@settings(max_examples=300, deadline=None, phases=[Phase.generate], suppress_health_check=_SLOW_BUT_FINE)
+@given(random=randoms(use_true_random=True))
 def test_a_batch_is_what_its_jobs_would_be_one_by_one(
-    story: list[Step], pair: Pair, runner: asyncio.Runner
+    random: Random, pair: Pair, runner: asyncio.Runner
 ) -> None:
-    runner.run(pair.tell(story))
+    told = story(random)
+    try:
+        runner.run(pair.tell(told))
+    except AssertionError:
+        shorter = runner.run(reduced(pair, told))
+        print(*shorter, sep="\n")
+        runner.run(pair.tell(shorter))
+        raise

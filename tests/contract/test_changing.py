@@ -75,6 +75,19 @@ async def test_a_locked_job_is_not_removed_nor_is_its_parent(teller: Teller) -> 
     assert await jobs.remove(teller.queue, "parent", with_children=False)
 
 
+async def test_jobs_that_are_their_own_parents_can_be_removed(teller: Teller, database: Database) -> None:
+    queue = teller.queue
+    await teller.add(job_id="self")
+    await teller.add_existing(job_id="self", parent=ParentRef("self", queue.qualified))
+    await teller.add(job_id="one")
+    await teller.add(job_id="two", parent=ParentRef("one", queue.qualified))
+    await teller.add_existing(job_id="one", parent=ParentRef("two", queue.qualified))
+
+    assert await teller.store.jobs.remove(queue, "self", with_children=True)
+    assert await teller.store.jobs.remove(queue, "one", with_children=True)
+    assert [id for id in ("self", "one", "two") if queue.job_key(id) in database.dump()] == []
+
+
 async def test_a_finished_job_tells_its_outcome(teller: Teller) -> None:
     await teller.add()
     assert (await teller.store.jobs.outcome(teller.queue, "1"))[0] == "unfinished"

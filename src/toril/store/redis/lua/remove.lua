@@ -11,11 +11,15 @@ local function is_next_iteration(queue, job)
   return due and job == 'repeat:' .. scheduler .. ':' .. due
 end
 
+--- Jobs that are their own ancestors, as attaching can make them, are looked at once.
+local looked_at, removed = {}, {}
+
 local function is_locked(key)
   if call('EXISTS', key .. ':lock') == 1 then
     return true
   end
-  if with_children == '1' then
+  if with_children == '1' and not looked_at[key] then
+    looked_at[key] = true
     for _, child in ipairs(call('SMEMBERS', key .. ':dependencies')) do
       if is_locked(child) then
         return true
@@ -41,6 +45,10 @@ end
 
 local function remove(queue, job, parent_key)
   local key = queue .. job
+  if removed[key] then
+    return
+  end
+  removed[key] = true
   detach_from_parent(queue, key, false, parent_key)
   if with_children == '1' then
     for _, child in ipairs(children_of(key)) do

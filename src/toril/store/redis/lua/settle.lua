@@ -149,6 +149,8 @@ local function settle_all()
     else
       local takes = wanted and i == #list
       if takes and list[i][1] == 'delay' then
+        -- What was told before must not speak of this one.
+        flush_pushes()
         list[i][7] = true
       end
       finished_last = settle_alone(list[i], not takes)
