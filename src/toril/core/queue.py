@@ -1,19 +1,17 @@
-"""A queue: adding jobs, and steering the queue as a whole."""
+"""A queue to add jobs to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, Unpack
 
 from toril.core.connection import Access
-from toril.core.inspector import Inspector
-from toril.core.job import Job, log_text
+from toril.core.control import Control
+from toril.core.job import Job
 from toril.core.payload import byte_length, encode
 from toril.errors import JobError, OptionError
 from toril.model.checks import check_int
-from toril.model.duration import Duration, datetime_to_ms, to_ms
 from toril.model.options import AddOptions, Resolved, merge, resolve
 from toril.store.contract import Added, NewJob, Store
 
@@ -34,7 +32,7 @@ class JobSpec:
     options: AddOptions | None = None
 
 
-class Queue(Inspector):
+class Queue(Control):
     """A queue to add jobs to. Nothing is opened before it is needed, so it can be made anywhere.
 
     Args:
@@ -154,70 +152,6 @@ class Queue(Inspector):
             b"priority": job.priority,
         }
         return Job(self.ref, added.id, fields, link=self._link, created=True)
-
-    async def pause(self) -> None:
-        """Nothing is taken from the queue until it is resumed; running jobs go on."""
-        await (await self._open()).store.queues.pause(self.ref)
-
-    async def resume(self) -> None:
-        """Let jobs be taken again."""
-        await (await self._open()).store.queues.resume(self.ref)
-
-    async def rate_limit(self, duration: Duration) -> None:
-        """Start no job for so long. Honoured by workers that have a rate limit, as in BullMQ."""
-        await (await self._open()).store.queues.rate_limit(self.ref, to_ms(duration, "duration"))
-
-    async def remove(self, id: str, *, remove_children: bool = True) -> bool:
-        """Remove a job; ``False`` if it, or one of its children, is running.
-
-        Raises:
-            JobOwnedByScheduler: It is the next iteration of a job scheduler.
-        """
-        store = (await self._open()).store
-        return await store.jobs.remove(self.ref, str(id), with_children=remove_children)
-
-    async def retry_jobs(
-        self, state: str = "failed", *, count: int = 1000, before: datetime | None = None
-    ) -> int:
-        """Run all finished jobs again.
-
-        Args:
-            state: ``failed`` or ``completed``.
-            count: So many in one step.
-            before: Only those that finished before this instant; ``None`` is now.
-
-        Returns:
-            How many jobs wait again.
-        """
-        if state not in ("failed", "completed"):
-            raise OptionError("state", state, "must be 'failed' or 'completed'")
-        check_int(count, "count", 1)
-        before_ms = None if before is None else datetime_to_ms(before, "before")
-        return await (await self._open()).store.queues.retry_jobs(self.ref, state, count, before_ms)
-
-    async def promote_jobs(self, *, count: int = 1000) -> int:
-        """Let all delayed jobs wait now, ``count`` in one step; answers how many."""
-        check_int(count, "count", 1)
-        return await (await self._open()).store.queues.retry_jobs(self.ref, "delayed", count, None)
-
-    async def add_job_log(self, id: str, row: str, *, keep_logs: int | None = None) -> int:
-        """Append a row to a job's log; answers how many rows are kept.
-
-        Raises:
-            JobNotFound: There is no such job.
-        """
-        if keep_logs is not None:
-            check_int(keep_logs, "keep_logs")
-        return await (await self._open()).store.jobs.log(self.ref, str(id), log_text(row), keep_logs)
-
-    async def update_job_progress(self, id: str, progress: Any) -> None:
-        """Report progress of a job from outside.
-
-        Raises:
-            JobNotFound: There is no such job.
-        """
-        text = encode(progress, "progress")
-        await (await self._open()).store.jobs.update_progress(self.ref, str(id), text)
 
 
 def new_job(name: str, text: str, resolved: Resolved) -> NewJob:

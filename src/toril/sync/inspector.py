@@ -1,0 +1,117 @@
+"""Reading a queue, in blocking code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from toril.core.blocking import BlockingJob as Job
+from toril.core.portal import portal
+from toril.core.queue import Queue as AsyncQueue
+from toril.store.contract import Logs
+from toril.sync.jobs import all_blocking, blocking
+
+
+class Inspector:
+    """The part of a queue that reads; see ``toril.Inspector``."""
+
+    _queue: AsyncQueue
+
+    def is_paused(self) -> bool:
+        """Whether the queue is paused."""
+        return portal.call(self._queue.is_paused())
+
+    def get_job(self, id: str) -> Job | None:
+        """The job of this id, or ``None``."""
+        job = portal.call(self._queue.get_job(id))
+        return blocking(job) if job else None
+
+    def get_job_state(self, id: str) -> str:
+        """The state of a job."""
+        return portal.call(self._queue.get_job_state(id))
+
+    def get_job_counts(self, *states: str) -> dict[str, int]:
+        """How many jobs are in each of these states."""
+        return portal.call(self._queue.get_job_counts(*states))
+
+    def count(self) -> int:
+        """How many jobs wait."""
+        return portal.call(self._queue.count())
+
+    def get_counts_per_priority(self, priorities: Sequence[int]) -> dict[int, int]:
+        """How many jobs wait for a slot, for each of these priorities."""
+        return portal.call(self._queue.get_counts_per_priority(priorities))
+
+    def get_jobs(
+        self, states: str | Iterable[str], start: int = 0, end: int = -1, *, ascending: bool = False
+    ) -> list[Job]:
+        """A page of jobs."""
+        return all_blocking(portal.call(self._queue.get_jobs(states, start, end, ascending=ascending)))
+
+    def get_job_logs(self, id: str, start: int = 0, end: int = -1, *, ascending: bool = True) -> Logs:
+        """Rows of a job's log."""
+        return portal.call(self._queue.get_job_logs(id, start, end, ascending=ascending))
+
+    def get_meta(self) -> dict[str, Any]:
+        """What is set for the whole queue."""
+        return portal.call(self._queue.get_meta())
+
+    def get_version(self) -> str | None:
+        """Library and version that opened the queue last."""
+        return portal.call(self._queue.get_version())
+
+    def get_waiting_count(self) -> int:
+        """How many jobs wait for a slot and have no priority."""
+        return portal.call(self._queue.get_waiting_count())
+
+    def get_active_count(self) -> int:
+        """How many jobs are run now."""
+        return portal.call(self._queue.get_active_count())
+
+    def get_delayed_count(self) -> int:
+        """How many jobs wait for their time."""
+        return portal.call(self._queue.get_delayed_count())
+
+    def get_prioritized_count(self) -> int:
+        """How many jobs with a priority wait for a slot."""
+        return portal.call(self._queue.get_prioritized_count())
+
+    def get_completed_count(self) -> int:
+        """How many completed jobs are kept."""
+        return portal.call(self._queue.get_completed_count())
+
+    def get_failed_count(self) -> int:
+        """How many failed jobs are kept."""
+        return portal.call(self._queue.get_failed_count())
+
+    def get_waiting_children_count(self) -> int:
+        """How many jobs wait for their children."""
+        return portal.call(self._queue.get_waiting_children_count())
+
+    def get_waiting(self, start: int = 0, end: int = -1) -> list[Job]:
+        """A page of waiting jobs, the next one first."""
+        return all_blocking(portal.call(self._queue.get_waiting(start, end)))
+
+    def get_active(self, start: int = 0, end: int = -1) -> list[Job]:
+        """A page of active jobs, the one started first coming first."""
+        return all_blocking(portal.call(self._queue.get_active(start, end)))
+
+    def get_delayed(self, start: int = 0, end: int = -1) -> list[Job]:
+        """A page of delayed jobs, the one due next coming first."""
+        return all_blocking(portal.call(self._queue.get_delayed(start, end)))
+
+    def get_prioritized(self, start: int = 0, end: int = -1) -> list[Job]:
+        """A page of jobs that wait with a priority, the next one first."""
+        return all_blocking(portal.call(self._queue.get_prioritized(start, end)))
+
+    def get_completed(self, start: int = 0, end: int = -1) -> list[Job]:
+        """A page of completed jobs, the latest first."""
+        return all_blocking(portal.call(self._queue.get_completed(start, end)))
+
+    def get_failed(self, start: int = 0, end: int = -1) -> list[Job]:
+        """A page of failed jobs, the latest first."""
+        return all_blocking(portal.call(self._queue.get_failed(start, end)))
+
+    def get_waiting_children(self, start: int = 0, end: int = -1) -> list[Job]:
+        """A page of jobs that wait for children, oldest first."""
+        return all_blocking(portal.call(self._queue.get_waiting_children(start, end)))

@@ -1,0 +1,84 @@
+"""A queue for blocking code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from toril.core.blocking import BlockingJob as Job
+from toril.core.portal import portal
+from toril.core.queue import ABSENT, JobSpec
+from toril.core.queue import Queue as AsyncQueue
+from toril.errors import JobError
+from toril.model.options import AddOptions
+from toril.sync.control import Control
+from toril.sync.jobs import blocking
+
+
+class Queue(Control):
+    """A queue whose verbs block; see ``toril.Queue`` for what each does.
+
+    Args:
+        name: Name of the queue.
+        url: Of the server; ``None`` for ``TORIL_URL``, ``REDIS_URL`` or the embedded server.
+        prefix: Prefix of all keys of the queue.
+        default_job_options: Options for every job, unless its ``add`` says otherwise.
+        max_events: About so many events of the queue are kept.
+        skip_meta_update: Don't write the queue's meta, for tools that only read.
+
+    Raises:
+        OptionError: An option can't be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: str | None = None,
+        prefix: str = "bull",
+        default_job_options: AddOptions | None = None,
+        max_events: int = 10_000,
+        skip_meta_update: bool = False,
+    ) -> None:
+        self._queue = AsyncQueue(
+            name,
+            url=url,
+            prefix=prefix,
+            default_job_options=default_job_options,
+            max_events=max_events,
+            skip_meta_update=skip_meta_update,
+        )
+
+    @property
+    def name(self) -> str:
+        """Name of the queue."""
+        return self._queue.name
+
+    def ready(self) -> Self:
+        """Connect now, instead of at first use."""
+        portal.call(self._queue.ready())
+        return self
+
+    def close(self) -> None:
+        """Leave the server."""
+        portal.call(self._queue.close())
+
+    def __enter__(self) -> Self:
+        return self.ready()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def add(self, name: str, data: Any = ABSENT, /, **options: Unpack[AddOptions]) -> Job:
+        """Add a job."""
+        return blocking(portal.call(self._queue.add(name, data, **options)))
+
+    def add_many(
+        self, jobs: Iterable[JobSpec | tuple[str, Any] | tuple[str, Any, AddOptions]], *, atomic: bool = False
+    ) -> list[Job | JobError]:
+        """Add many jobs in one go."""
+        answers = portal.call(self._queue.add_many(jobs, atomic=atomic))
+        return [answer if isinstance(answer, JobError) else blocking(answer) for answer in answers]
