@@ -2,14 +2,19 @@
 
 from toril._version import __version__
 from toril.core.blocking import BlockingJob
+from toril.core.flow import Flow
 from toril.core.inspector import Inspector
 from toril.core.job import Job
+from toril.core.producer import FlowProducer, JobNode
 from toril.core.queue import JobSpec, Queue
+from toril.core.stuck import StuckChild, StuckParent
 from toril.core.worker.manual import Batch
 from toril.core.worker.settings import RateLimiter, WorkerOptions
 from toril.core.worker.worker import Worker
 from toril.errors import (
     AlreadyMoved,
+    ChildFailed,
+    ChildFailure,
     Delay,
     DelayedError,
     DuplicateJob,
@@ -53,7 +58,7 @@ from toril.model.dedup import Dedup
 from toril.model.keep import Keep
 from toril.model.options import AddOptions
 from toril.model.parent import ParentRef
-from toril.store.contract import Logs
+from toril.store.contract import Dependencies, Logs
 from toril.store.opening import open_store
 
 __all__ = [
@@ -62,17 +67,23 @@ __all__ = [
     "Backoff",
     "Batch",
     "BlockingJob",
+    "ChildFailed",
+    "ChildFailure",
     "Dedup",
     "Delay",
     "DelayedError",
+    "Dependencies",
     "DuplicateJob",
     "EmbeddedServerError",
     "FailedChildren",
+    "Flow",
+    "FlowProducer",
     "Inspector",
     "Job",
     "JobError",
     "JobFailed",
     "JobLocked",
+    "JobNode",
     "JobNotFound",
     "JobNotInState",
     "JobOwnedByScheduler",
@@ -100,6 +111,8 @@ __all__ = [
     "StoreError",
     "StoreMisconfigured",
     "StoreUnavailable",
+    "StuckChild",
+    "StuckParent",
     "TorilError",
     "UnknownBackoff",
     "Unrecoverable",

@@ -26,6 +26,7 @@ TorilError
 
 Steer                                   raised by a handler to say what shall happen to its job
 ├── Unrecoverable                       fail now, whatever attempts are left
+│   └── ChildFailed                     a parent that fails because of a child; raised by workers
 ├── Retry                               fail this attempt, and run again after a delay of your choice
 ├── Delay                               run again later; does not count as an attempt
 ├── ReturnToWait                        run again as soon as a slot is free; not an attempt
@@ -43,6 +44,7 @@ Steer                                   raised by a handler to say what shall ha
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 
@@ -197,12 +199,22 @@ class JobFailed(JobError):
     Attributes:
         reason: What the job failed with.
         stacktrace: One text for each failed attempt, oldest first.
+        caused_by_child: The child that made it fail, if that was so.
     """
 
-    def __init__(self, reason: str, stacktrace: list[str], *, queue: str, job_id: str) -> None:
+    def __init__(
+        self,
+        reason: str,
+        stacktrace: list[str],
+        *,
+        queue: str,
+        job_id: str,
+        caused_by_child: ChildFailure | None = None,
+    ) -> None:
         super().__init__(f"job {job_id} of queue {queue} failed: {reason}", queue=queue, job_id=job_id)
         self.reason = reason
         self.stacktrace = stacktrace
+        self.caused_by_child = caused_by_child
 
 
 class JobRemoved(JobError):
@@ -219,6 +231,43 @@ class Steer(Exception):
 
 class Unrecoverable(Steer):
     """Fail the job now, whatever attempts are left."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildFailure:
+    """A child whose failure fails its parent.
+
+    Attributes:
+        queue: Its queue with the prefix, ``prefix:name``.
+        id: Its id.
+        reason: What it failed with; ``None`` if the child is gone.
+        cause: The child of its own that made it fail, if that was so.
+    """
+
+    queue: str
+    id: str
+    reason: str | None = None
+    cause: ChildFailure | None = None
+
+    @property
+    def root(self) -> ChildFailure:
+        """The job that failed first."""
+        failure = self
+        while failure.cause is not None:
+            failure = failure.cause
+        return failure
+
+
+class ChildFailed(Unrecoverable):
+    """A child failed whose failure fails its parent; the parent was not run.
+
+    Attributes:
+        caused_by_child: Which child, and why.
+    """
+
+    def __init__(self, message: str, caused_by_child: ChildFailure) -> None:
+        super().__init__(message)
+        self.caused_by_child = caused_by_child
 
 
 class Retry(Steer):

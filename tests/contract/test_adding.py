@@ -125,9 +125,9 @@ async def test_a_tree_is_added_parents_first(teller: Teller) -> None:
         "parent": '{"id":"root"}',
         "dependencies": teller.key("root:dependencies"),
     }
-    added = await teller.store.jobs.add_tree(teller.queue, [root, child], [teller.key("root")])
+    added = await teller.store.jobs.add_tree(teller.queue, [root, child], [teller.key("root")], strict=True)
 
-    assert [job.id for job in added] == ["root", "child"]
+    assert added == [Added("root"), Added("child")]
     assert await teller.state("root") == "waiting-children"
     assert await teller.store.jobs.state(other, "child") == "waiting"
 

@@ -147,7 +147,7 @@ async def test_waiting_for_children(teller: Teller) -> None:
     await teller.take()
     await teller.settle(Finish(child, "token", "completed", '"x"'))
     assert await teller.state("1") == "waiting"
-    assert await teller.store.jobs.children_values(teller.queue, "1") == {teller.key(child): b'"x"'}
+    assert await teller.store.family.children_values(teller.queue, "1") == {teller.key(child): b'"x"'}
 
 
 async def test_there_are_no_children_to_wait_for(teller: Teller) -> None:

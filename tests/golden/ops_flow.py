@@ -1,88 +1,61 @@
-"""Steps that add trees of jobs.
-
-toril has no call of its own for them yet, but its store adds a tree in one transaction, which is used here.
-"""
+"""Steps that add trees of jobs, and read them back."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 from tests.golden.options import job_options
 from tests.golden.session import Session
 from tests.golden.values import JSON, Args, as_mapping
-from toril.core.payload import encode
-from toril.core.queue import new_job
-from toril.model.names import QueueRef
-from toril.model.options import merge, resolve
-from toril.model.parent import ParentRef
-from toril.store.contract import NewJob
+from toril import Flow, FlowProducer, JobNode
+from toril.model.options import AddOptions
 
 
-@dataclass
-class Node:
-    """A job of a tree, with the id it is going to have."""
-
-    args: Args
-    id: str
-    queue: QueueRef
-    parent: Node | None = None
-    children: list[Node] = field(default_factory=list["Node"])
-
-    @property
-    def key(self) -> str:
-        """Key of the job."""
-        return self.queue.job_key(self.id)
-
-
-def _grow(session: Session, args: Args, parent: Node | None = None) -> Node:
-    id = args.args("opts").text("jobId", "") or str(uuid.uuid4())
-    queue = QueueRef(args.text("prefix", session.prefix), args.text("queueName"))
-    node = Node(args, id, queue, parent)
-    node.children = [_grow(session, Args(as_mapping(child)), node) for child in args.items("children")]
-    return node
-
-
-def _by_level(root: Node) -> Iterator[Node]:
-    level = [root]
-    while level:
-        yield from level
-        level = [child for node in level for child in node.children]
-
-
-def _new_job(node: Node, defaults: Args, now_ms: int) -> NewJob:
-    default_options = job_options(defaults.args(node.queue.name).get("defaultJobOptions"))
-    options = merge(default_options, job_options(node.args.get("opts")))
-    if node.parent is not None:
-        options["parent"] = ParentRef(node.parent.id, node.parent.queue.qualified)
-    data, name = encode(node.args.get("data", {}), "data"), node.args.text("name")
-    job = new_job(name, data, resolve(name, options, now_ms, len(data.encode())))
-    more: dict[str, JSON] = job.more if isinstance(job.more, dict) else {}
-    job.more = more | {"base": node.queue.base}
-    if node.children:
-        job.more["waits"] = True
-    job.id = node.id
-    return job
-
-
-def _view(node: Node) -> dict[str, JSON]:
-    view: dict[str, JSON] = {"id": node.id, "queue": node.queue.name, "name": node.args.text("name")}
+def _view(node: JobNode) -> dict[str, JSON]:
+    job = node.job
+    view: dict[str, JSON] = {"id": job.id, "queue": job.queue_name, "name": job.name}
     if node.children:
         view["children"] = [_view(child) for child in node.children]
     return view
 
 
+def _producer(session: Session) -> FlowProducer:
+    return FlowProducer(store=session.store, prefix=session.prefix)
+
+
+def _defaults(args: Args) -> Mapping[str, AddOptions]:
+    queues = args.args("opts").mapping("queuesOptions")
+    return {
+        name: job_options(as_mapping(options).get("defaultJobOptions")) for name, options in queues.items()
+    }
+
+
 async def add(session: Session, args: Args) -> JSON:
-    root = _grow(session, args.args("flow"))
-    defaults, now_ms = args.args("opts").args("queuesOptions"), session.store.now_ms()
-    nodes = list(_by_level(root))
-    jobs = [_new_job(node, defaults, now_ms) for node in nodes]
-    parents = [node.key for node in nodes if node.children]
-    await session.store.jobs.add_tree(root.queue, jobs, parents)
-    job = await session.queue(root.queue.name).get_job(root.id)
-    session.hold(args.get("as"), job)
-    return _view(root)
+    flow = Flow.from_bullmq(args.mapping("flow"))
+    async with _producer(session) as producer:
+        # As BullMQ does it: a child that has another parent is left out.
+        node = await producer.add(flow, default_job_options=_defaults(args), strict=False)
+    session.hold(args.get("as"), node.job)
+    return _view(node)
 
 
-OPERATIONS = {"flow.add": add}
+async def add_many(session: Session, args: Args) -> JSON:
+    flows = [Flow.from_bullmq(as_mapping(flow)) for flow in args.items("flows")]
+    async with _producer(session) as producer:
+        nodes = await producer.add_many(flows, default_job_options=_defaults(args), strict=False)
+    return [_view(node) for node in nodes]
+
+
+async def get_flow(session: Session, args: Args) -> JSON:
+    options = args.args("opts")
+    async with _producer(session) as producer:
+        node = await producer.get_flow(
+            options.text("queueName"),
+            options.text("id"),
+            depth=options.integer("depth", 10),
+            max_children=options.integer("maxChildren", 20),
+        )
+    return _view(node) if node is not None else None
+
+
+OPERATIONS = {"flow.add": add, "flow.addBulk": add_many, "flow.getFlow": get_flow}

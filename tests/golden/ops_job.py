@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from tests.golden.session import Session
 from tests.golden.times import duration, instant
-from tests.golden.values import JSON, Args
+from tests.golden.values import JSON, Args, as_mapping
 from toril import Job
 
 _Operation = Callable[[Session, Args], Awaitable[JSON]]
@@ -96,6 +96,42 @@ async def children_values(session: Session, args: Args) -> JSON:
     return await (await session.job(args)).job.children_values()
 
 
+async def ignored_failures(session: Session, args: Args) -> JSON:
+    return {**await (await session.job(args)).job.ignored_failures()}
+
+
+_NEXT_CURSORS = {
+    "processed": "nextProcessedCursor",
+    "unprocessed": "nextUnprocessedCursor",
+    "ignored": "nextIgnoredCursor",
+    "failed": "nextFailedCursor",
+}
+
+
+async def dependencies(session: Session, args: Args) -> JSON:
+    job, asked = (await session.job(args)).job, args.mapping("opts")
+    pages = {kind: _page(Args(as_mapping(page))) for kind, page in asked.items()}
+    found = await job.dependencies(**pages)
+    view: dict[str, JSON] = {_NEXT_CURSORS[kind]: found.next[kind] for kind in pages}
+    if "failed" in pages:
+        # BullMQ counts on beyond the end of this kind.
+        view["nextFailedCursor"] = sum(pages["failed"])
+    for kind in pages or _NEXT_CURSORS:
+        entries = getattr(found, kind)
+        view[kind] = sorted(entries) if kind == "unprocessed" else entries
+    return view
+
+
+def _page(args: Args) -> tuple[int, int]:
+    return args.integer("cursor", 0), args.integer("count", 20)
+
+
+async def dependency_counts(session: Session, args: Args) -> JSON:
+    counts = await (await session.job(args)).job.dependency_counts()
+    wanted = [kind for kind, asked in args.mapping("opts").items() if asked] or list(counts)
+    return {kind: counts[kind] for kind in wanted}
+
+
 async def wait_until_finished(session: Session, args: Args) -> JSON:
     timeout = duration(args.integer("ttl")) if "ttl" in args else None
     return await (await session.job(args)).job.result(timeout)
@@ -114,6 +150,9 @@ OPERATIONS: dict[str, _Operation] = {
     "job.clearLogs": clear_logs,
     "job.extendLock": extend_lock,
     "job.getChildrenValues": children_values,
+    "job.getDependencies": dependencies,
+    "job.getDependenciesCount": dependency_counts,
+    "job.getIgnoredChildrenFailures": ignored_failures,
     "job.getState": _question(Job.state),
     "job.isActive": _question(Job.is_active),
     "job.isCompleted": _question(Job.is_completed),

@@ -9,7 +9,7 @@ from toril.core.job import Job
 from toril.core.portal import Call
 from toril.model.duration import Duration
 from toril.model.job import JobRecord
-from toril.store.contract import Logs
+from toril.store.contract import Dependencies, Logs
 
 
 class BlockingJob(JobRecord):
@@ -122,6 +122,18 @@ class BlockingJob(JobRecord):
         """What its completed children returned; see ``Job.children_values``."""
         return self._call(self._job.children_values())
 
+    def ignored_failures(self) -> dict[str, str]:
+        """Why children failed that did not fail this job; see ``Job.ignored_failures``."""
+        return self._call(self._job.ignored_failures())
+
+    def dependencies(self, **pages: tuple[int, int]) -> Dependencies:
+        """Its children, by what became of them; see ``Job.dependencies``."""
+        return self._call(self._job.dependencies(**pages))
+
+    def dependency_counts(self) -> dict[str, int]:
+        """How many children it has, by what became of them."""
+        return self._call(self._job.dependency_counts())
+
     def result(self, timeout: Duration | None = None) -> Any:
         """Wait until the job is finished; see ``Job.result``."""
         try:
@@ -142,3 +154,7 @@ class BlockingJob(JobRecord):
     def move_to_waiting_children(self, token: str | None = None, *, child: str | None = None) -> bool:
         """Let the running job wait for its children; see ``Job.move_to_waiting_children``."""
         return self._call(self._job.move_to_waiting_children(token, child=child))
+
+    def wait_for_children(self) -> None:
+        """Go on if no child is pending, else leave the handler; see ``Job.wait_for_children``."""
+        self._call(self._job.wait_for_children())

@@ -56,10 +56,14 @@ _given: WeakValueDictionary[int, Access] = WeakValueDictionary()
 
 
 class StoreLink:
-    """A queue's way to its store. Nothing is opened before it is needed, so no loop has to run yet."""
+    """The way to the store, of a queue or of whoever has to do with several of them.
 
-    def __init__(self, queue: QueueRef, url: str | None, store: Store | None) -> None:
+    Nothing is opened before it is needed, so no loop has to run yet.
+    """
+
+    def __init__(self, queue: QueueRef | None, url: str | None, store: Store | None) -> None:
         self._queue = queue
+        self._name = f"queue {queue.name}" if queue is not None else "the producer"
         self._url = url
         self._store = store
         self._access: Access | None = None
@@ -93,9 +97,10 @@ class StoreLink:
         access.users += 1
         try:
             await access.store.ready()
-            access.store.check_queue(self._queue)
+            if self._queue is not None:
+                access.store.check_queue(self._queue)
             if self._closings != closings:
-                raise StoreUnavailable(f"queue {self._queue.name} was closed while it connected")
+                raise StoreUnavailable(f"{self._name} was closed while it connected")
         except BaseException:
             await access.leave()
             raise

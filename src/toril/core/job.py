@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
-from toril.core.connection import Access, StoreLink
+from toril.core.connection import Access
+from toril.core.family import JobFamily, trace_failure
 from toril.core.payload import encode
 from toril.core.results import Word
 from toril.errors import (
@@ -24,48 +22,17 @@ from toril.errors import (
 from toril.model.checks import check_int
 from toril.model.draft import MAX_PRIORITY
 from toril.model.duration import Duration, datetime_to_ms, to_ms
-from toril.model.job import Fields, JobRecord
-from toril.model.names import QueueRef
-from toril.store.contract import AwaitChildren, DelayJob, GiveBack, Logs, Settlement
+from toril.store.contract import DelayJob, GiveBack, Logs
 
 # Seconds between looks at a job whose result is awaited, should word of it get lost on its way.
 _LOOK_EVERY = 5.0
 _FINISHED_STATES = ("completed", "failed")
 
 
-class Job(JobRecord):
-    """A job as it was when it was read, and what can be done with it.
+class Job(JobFamily):
+    """A job as it was when it was read, and what can be done with it."""
 
-    Attributes:
-        created: Whether the ``add`` that returned it made it; ``False`` if it existed before.
-        link: The way to its store.
-        on_progress: Called after progress was reported through this object, with the job and the progress.
-    """
-
-    __slots__ = ("created", "link", "on_progress")
-
-    def __init__(  # the record's own parts, and the way to its store
-        self,
-        queue: QueueRef,
-        id: str,
-        fields: Fields,
-        *,
-        link: StoreLink,
-        token: str = "",
-        created: bool = False,
-    ) -> None:
-        super().__init__(queue, id, fields, token)
-        self.link: StoreLink = link
-        self.created: bool = created
-        self.on_progress: Callable[[Job, Any], None] | None = None
-
-    @classmethod
-    def of(cls, record: JobRecord, link: StoreLink) -> Job:
-        """A job from its record."""
-        return cls(record.queue, record.id, record.fields, link=link, token=record.token)
-
-    async def _open(self) -> Access:
-        return self.link.access or await self.link.open()
+    __slots__ = ()
 
     async def refresh(self) -> None:
         """Read the job again.
@@ -230,11 +197,6 @@ class Job(JobRecord):
         """Whether it waits for its children."""
         return await self.is_in_state("waiting-children")
 
-    async def children_values(self) -> dict[str, Any]:
-        """What its completed children returned, by their keys."""
-        values = await (await self._open()).store.jobs.children_values(self.queue, self.id)
-        return {key: msgspec.json.decode(value) for key, value in values.items()}
-
     async def result(self, timeout: Duration | None = None) -> Any:
         """Wait until the job is finished; answers what its handler returned.
 
@@ -281,10 +243,21 @@ class Job(JobRecord):
                 if name in word.event:
                     self.fields[name.encode()] = word.event[name].encode()
         if state == "failed":
-            raise JobFailed(self.failed_reason or "", self.stacktrace, queue=self.queue.name, job_id=self.id)
+            raise await self._failure(access)
         if state in ("missing", "removed"):
             raise JobRemoved(f"job {self.id} is gone", queue=self.queue.name, job_id=self.id)
         return state == "completed"
+
+    async def _failure(self, access: Access) -> JobFailed:
+        reason = self.failed_reason or ""
+        try:
+            cause = await trace_failure(access.store, reason)
+        except StoreUnavailable:
+            # That it failed is known; the rest can be read later.
+            cause = None
+        return JobFailed(
+            reason, self.stacktrace, queue=self.queue.name, job_id=self.id, caused_by_child=cause
+        )
 
     async def _look(self, access: Access) -> str:
         """Read the job and how it ended; a server that is away for a moment has told nothing."""
@@ -323,29 +296,6 @@ class Job(JobRecord):
             Seconds for which the queue's rate limit lets no job start.
         """
         return await self._move(await self._open(), GiveBack(self.id, self._held(token))) / 1000
-
-    async def move_to_waiting_children(self, token: str | None = None, *, child: str | None = None) -> bool:
-        """Let the running job wait for its children; raise ``WaitingChildrenError`` if the answer is true.
-
-        Args:
-            child: Key of the one child to wait for; ``None`` waits for all.
-
-        Raises:
-            LockLost: The job is not ours any more.
-            FailedChildren: A child failed that fails its parent.
-        """
-        moving = AwaitChildren(self.id, self._held(token), child if child is not None else False)
-        return await self._move(await self._open(), moving) == 0
-
-    def _held(self, token: str | None) -> str:
-        return self.token if token is None else token
-
-    async def _move(self, access: Access, settlement: Settlement) -> int:
-        settled = await access.store.jobs.settle(self.queue, [settlement], None, at_ms=access.store.now_ms())
-        answer = settled.answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 def log_text(row: object) -> str:

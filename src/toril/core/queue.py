@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Unpack
 
-from toril.core.connection import Access
+from toril.core.connection import Access, StoreLink
 from toril.core.control import Control
 from toril.core.job import Job
 from toril.core.payload import byte_length, encode
+from toril.core.stuck import StuckParent, find_stuck_parents
 from toril.errors import JobError, OptionError
 from toril.model.checks import check_int
+from toril.model.names import QueueRef
 from toril.model.options import AddOptions, Resolved, merge, resolve
 from toril.store.contract import Added, NewJob, Store
 
@@ -100,6 +102,7 @@ class Queue(Control):
         if access is None or self._announce:
             access = await self._open()
         job = self._prepare(name, data, options, access.store.now_ms())
+        self._check_slots(access, (job,))
         return self._job(job, await access.store.jobs.add(self.ref, job))
 
     async def add_many(
@@ -128,11 +131,24 @@ class Queue(Control):
         ]
         if not prepared:
             return []
+        self._check_slots(access, prepared)
         answers = await access.store.jobs.add_many(self.ref, prepared, atomic=atomic)
         return [
             answer if isinstance(answer, JobError) else self._job(job, answer)
             for job, answer in zip(prepared, answers, strict=True)
         ]
+
+    async def stuck_parents(self, *, limit: int = 100) -> list[StuckParent]:
+        """Jobs that wait for children and can never run, with the reason; those that wait longest first.
+
+        That is so when a child failed whose ``on_failure`` is not given, when a child is gone, or when
+        nothing is pending any more. A child that merely takes its time keeps no one for ever.
+
+        Args:
+            limit: At most so many.
+        """
+        check_int(limit, "limit", 1)
+        return await find_stuck_parents((await self._open()).store.family, self.ref, limit)
 
     def _prepare(self, name: str, data: Any, options: Mapping[str, Any], now_ms: int) -> NewJob:
         text = "{}" if data is ABSENT else encode(data, "data")
@@ -140,18 +156,33 @@ class Queue(Control):
             options = merge(self.default_job_options, options)
         return new_job(name, text, resolve(name, options, now_ms, byte_length(text)))
 
+    def _check_slots(self, access: Access, jobs: Iterable[NewJob]) -> None:
+        parents = [
+            job.more["parentKey"] for job in jobs if isinstance(job.more, dict) and "parentKey" in job.more
+        ]
+        if parents:
+            access.store.check_slot([self.ref.base, *parents])
+
     def _job(self, job: NewJob, added: Added) -> Job:
         if added.existing is not None:
             return Job.of(added.existing, self._link)
-        fields: dict[bytes, Any] = {
-            b"name": job.name.encode(),
-            b"data": job.data.encode(),
-            b"opts": job.opts.encode(),
-            b"timestamp": job.timestamp_ms,
-            b"delay": job.delay_ms,
-            b"priority": job.priority,
-        }
-        return Job(self.ref, added.id, fields, link=self._link, created=True)
+        return stored_job(self.ref, added.id, job, self._link, created=True)
+
+
+def stored_job(queue: QueueRef, id: str, job: NewJob, link: StoreLink, *, created: bool) -> Job:
+    """A job that was just added, as it would be read."""
+    fields: dict[bytes, Any] = {
+        b"name": job.name.encode(),
+        b"data": job.data.encode(),
+        b"opts": job.opts.encode(),
+        b"timestamp": job.timestamp_ms,
+        b"delay": job.delay_ms,
+        b"priority": job.priority,
+    }
+    if isinstance(job.more, dict) and "parentKey" in job.more:
+        fields[b"parentKey"] = job.more["parentKey"].encode()
+        fields[b"parent"] = job.more["parent"].encode()
+    return Job(queue, id, fields, link=link, created=created)
 
 
 def new_job(name: str, text: str, resolved: Resolved) -> NewJob:

@@ -6,7 +6,7 @@ order. The queue is an argument: one store serves all queues. Callers pass delay
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -159,6 +159,37 @@ class Logs:
     count: int
 
 
+@dataclass(slots=True)
+class Dependencies:
+    """Children of a job, or pages of them, by what became of them.
+
+    Attributes:
+        processed: Results of completed children, by their keys.
+        unprocessed: Keys of children that are not done.
+        ignored: Reasons of children that failed without failing the job, by their keys.
+        failed: Keys of children whose failure fails the job.
+        next: For each kind that was asked for, where its next page begins; 0 when there is none.
+    """
+
+    processed: dict[str, Any] = field(default_factory=dict[str, Any])
+    unprocessed: list[str] = field(default_factory=list[str])
+    ignored: dict[str, str] = field(default_factory=dict[str, str])
+    failed: list[str] = field(default_factory=list[str])
+    next: dict[str, int] = field(default_factory=dict[str, int])
+
+    def keys(self) -> set[str]:
+        """Keys of all of them."""
+        return {*self.processed, *self.unprocessed, *self.ignored, *self.failed}
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChild:
+    """A child that a job waits for: its key, and its state or ``missing``."""
+
+    key: str
+    state: str
+
+
 class JobStore(Protocol):
     """Jobs, one by one and many at a time."""
 
@@ -167,8 +198,8 @@ class JobStore(Protocol):
         self, queue: QueueRef, jobs: Sequence[NewJob], *, atomic: bool
     ) -> list[Added | JobError]: ...
     async def add_tree(
-        self, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str]
-    ) -> list[Added]: ...
+        self, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str], *, strict: bool
+    ) -> list[Added | JobError]: ...
     async def take(self, queue: QueueRef, claim: Claim, *, again: bool = False) -> Taken: ...
     async def settle(
         self,
@@ -194,7 +225,21 @@ class JobStore(Protocol):
     async def change_priority(self, queue: QueueRef, id: str, priority: int, *, lifo: bool) -> None: ...
     async def retry(self, queue: QueueRef, id: str, state: str, side: str, reset: Sequence[str]) -> None: ...
     async def remove(self, queue: QueueRef, id: str, *, with_children: bool) -> bool: ...
+
+
+class FamilyStore(Protocol):
+    """Parents and their children."""
+
+    async def dependencies(
+        self, queue: QueueRef, id: str, pages: Mapping[str, tuple[int, int]] | None = None
+    ) -> Dependencies: ...
+    async def dependency_counts(self, queue: QueueRef, id: str) -> dict[str, int]: ...
     async def children_values(self, queue: QueueRef, id: str) -> dict[str, bytes]: ...
+    async def ignored_failures(self, queue: QueueRef, id: str) -> dict[str, str]: ...
+    async def waiting_parents(self, queue: QueueRef, first: int, last: int) -> list[str]: ...
+    async def pending_children(
+        self, queue: QueueRef, ids: Sequence[str]
+    ) -> list[list[PendingChild] | None]: ...
 
 
 class QueueStore(Protocol):
@@ -261,9 +306,12 @@ class Store(Protocol):
     @property
     def jobs(self) -> JobStore: ...
     @property
+    def family(self) -> FamilyStore: ...
+    @property
     def queues(self) -> QueueStore: ...
     async def ready(self) -> None: ...
     def check_queue(self, queue: QueueRef) -> None: ...
+    def check_slot(self, keys: Sequence[str]) -> None: ...
     def waiter(self, queue: QueueRef, worker: str | None) -> Waiter: ...
     def event_reader(self, queue: QueueRef) -> EventReader: ...
     def renewer(self) -> Renewer: ...

@@ -10,6 +10,7 @@ from toril.core.blocking import BlockingJob as Job
 from toril.core.portal import portal
 from toril.core.queue import ABSENT, JobSpec
 from toril.core.queue import Queue as AsyncQueue
+from toril.core.stuck import StuckParent
 from toril.errors import JobError
 from toril.model.options import AddOptions
 from toril.sync.control import Control
@@ -82,3 +83,7 @@ class Queue(Control):
         """Add many jobs in one go."""
         answers = portal.call(self._queue.add_many(jobs, atomic=atomic))
         return [answer if isinstance(answer, JobError) else blocking(answer) for answer in answers]
+
+    def stuck_parents(self, *, limit: int = 100) -> list[StuckParent]:
+        """Jobs that wait for children and can never run."""
+        return portal.call(self._queue.stuck_parents(limit=limit))

@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 
+from toril.core.family import trace_failure
 from toril.core.job import Job, delay_until
 from toril.core.payload import encode
 from toril.core.worker.handler import HandlerCall
 from toril.core.worker.settings import Settings
-from toril.errors import StoreError, UnknownBackoff, Unrecoverable
+from toril.errors import ChildFailed, StoreError, UnknownBackoff, Unrecoverable
 from toril.model.backoff import from_stored, next_delay_ms
 from toril.model.duration import to_ms
 from toril.model.keep import resolve_keep
@@ -80,9 +81,11 @@ class Runner:
         Raises:
             CancelledError: The run was cancelled.
         """
-        refused = self._refused(job)
-        if refused is not None:
-            return await self.after_error(job, refused)
+        if b"defa" in job.fields:
+            return await self.after_error(job, await self._deferred(job))
+        most = self._settings.max_started_attempts
+        if most is not None and job.attempts_started > most:
+            return await self.after_error(job, Unrecoverable("job started more than allowable limit"))
         assert self._call is not None, "a worker without a handler runs nothing"
         try:
             result = await self._call.run(job)
@@ -99,14 +102,15 @@ class Runner:
                 task.uncancel()
             return await self.after_error(job, error)
 
-    def _refused(self, job: Job) -> Unrecoverable | None:
-        """Why the job must fail without being run, if it must."""
-        if b"defa" in job.fields:
-            return Unrecoverable(job.deferred_failure)
-        most = self._settings.max_started_attempts
-        if most is not None and job.attempts_started > most:
-            return Unrecoverable("job started more than allowable limit")
-        return None
+    async def _deferred(self, job: Job) -> Unrecoverable:
+        """What the job has to fail with instead of being run."""
+        reason = job.deferred_failure or ""
+        try:
+            cause = await trace_failure(self._store, reason)
+        except StoreError:
+            # The cause is for those who look; the job fails with or without it.
+            cause = None
+        return ChildFailed(reason, cause) if cause is not None else Unrecoverable(reason)
 
     def completed(self, job: Job, result: Any) -> Settling:
         """The handler returned.

@@ -117,11 +117,6 @@ class JobChanges:
         number = await self._connection.run("remove", queue, id, "1" if with_children else "0")
         return accept(number, "remove", queue, id) == 1
 
-    async def children_values(self, queue: QueueRef, id: str) -> dict[str, bytes]:
-        """JSON results of the job's completed children, by their keys."""
-        values = fields_of(await self._connection.command("HGETALL", queue.job_key(id) + ":processed"))
-        return {key.decode(): value for key, value in values.items()}
-
     async def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> list[str]:
         """Renew locks; answers the ids whose lock is lost."""
         lost = await self._connection.run("renew", queue, pack_locks(locks), lock_ms)

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from redis import exceptions as redis_errors
 from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.crc import key_slot
 
 from toril.errors import StoreMisconfigured, StoreUnavailable
 from toril.store.redis.address import CONNECT_TIMEOUT, Address
@@ -101,6 +102,11 @@ class ClusterWire:
             except (redis_errors.RedisError, OSError, TimeoutError):
                 # Connections that can't be closed in order are gone already.
                 continue
+
+
+def slot_of(key: str) -> int:
+    """The slot a key belongs to: that of what is in its first braces, or of the whole."""
+    return key_slot(key.encode())
 
 
 def _as_ours(error: Exception) -> Exception:

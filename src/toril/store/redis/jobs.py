@@ -13,7 +13,7 @@ from toril.store.redis.changes import JobChanges
 from toril.store.redis.coalesce import Coalescer
 from toril.store.redis.codec import pack, pack_claim, read_taken, refusal
 from toril.store.redis.connection import Connection
-from toril.store.redis.sender import Refused, Sender
+from toril.store.redis.sender import Refused, Sender, refusal_of
 
 # Jobs in one call of the add script: enough to share its cost, and below 3 ms of the server's time.
 _JOBS_A_CALL = 200
@@ -59,10 +59,14 @@ class RedisJobs(JobChanges):
             answers.extend(await sender.send(chunk))
         return answers
 
-    async def add_tree(self, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str]) -> list[Added]:
-        """Add jobs of several queues at once, parents before their children."""
-        answers = await self._add_all_or_none(self._bulk_sender(queue), queue, jobs, parents)
-        return [answer for answer in answers if isinstance(answer, Added)]
+    async def add_tree(
+        self, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str], *, strict: bool
+    ) -> list[Added | JobError]:
+        """Add jobs of several queues at once, parents before their children; all or none if ``strict``."""
+        sender = self._bulk_sender(queue)
+        if strict:
+            return await self._add_all_or_none(sender, queue, jobs, parents)
+        return await sender.send(jobs, parents)
 
     def _bulk_sender(self, queue: QueueRef) -> Sender:
         sender = self._bulk.get(queue)
@@ -80,7 +84,7 @@ class RedisJobs(JobChanges):
             return await sender.send_atomic(jobs, parents)
         except Refused as refused:
             job, number = next((job, n) for job, n in zip(jobs, refused.numbers, strict=True) if n)
-            raise refusal(number, "add", queue, str(job.id or job.name)) from None
+            raise refusal_of(number, job, queue) from None
 
     async def take(self, queue: QueueRef, claim: Claim, *, again: bool = False) -> Taken:
         """Take jobs that are ready; ``again`` after a lost answer finds those that were taken already."""

@@ -40,34 +40,34 @@ class Sender:
         self._requests = 0
         self._turn = asyncio.Lock()
 
-    async def send(self, jobs: Sequence[NewJob]) -> list[Added | JobError]:
+    async def send(self, jobs: Sequence[NewJob], parents: Sequence[str] = ()) -> list[Added | JobError]:
         """Add jobs; each gets its own answer.
-
-        Raises:
-            StoreUnavailable: No answer for some seconds; the jobs may or may not have been added.
-        """
-        reply = await self._ask(jobs, "0", b"")
-        return [self._answer(job, answer) for job, answer in zip(jobs, reply, strict=True)]
-
-    async def send_atomic(
-        self, jobs: Sequence[NewJob], parents: Sequence[str] = ()
-    ) -> list[Added | JobError]:
-        """Add all of the jobs or none.
 
         Args:
             parents: Keys of parents to look at when all is added: those without open children are released.
 
         Raises:
+            StoreUnavailable: No answer for some seconds; the jobs may or may not have been added.
+        """
+        reply = await self._ask(jobs, "0", parents)
+        return [self._answer(job, answer) for job, answer in zip(jobs, reply, strict=True)]
+
+    async def send_atomic(
+        self, jobs: Sequence[NewJob], parents: Sequence[str] = ()
+    ) -> list[Added | JobError]:
+        """Add all of the jobs or none; see ``send``.
+
+        Raises:
             Refused: One of them can't be added; nothing was written.
             StoreUnavailable: No answer for some seconds.
         """
-        reply = await self._ask(jobs, "1", pack(list(parents)) if parents else b"")
+        reply = await self._ask(jobs, "1", parents)
         if reply and reply[0] == b"refused":
             raise Refused(reply[1])
         return [self._answer(job, answer) for job, answer in zip(jobs, reply, strict=True)]
 
-    async def _ask(self, jobs: Sequence[NewJob], atomic: str, release: bytes) -> Sequence[Any]:
-        packed = pack(jobs)
+    async def _ask(self, jobs: Sequence[NewJob], atomic: str, parents: Sequence[str]) -> Sequence[Any]:
+        packed, release = pack(jobs), pack(list(parents)) if parents else b""
         async with self._turn:
             self._requests += 1
             request, again, now = str(self._requests), "0", self._now_ms()
@@ -89,6 +89,19 @@ class Sender:
         if isinstance(answer, bytes):
             return Added(answer.decode())
         if isinstance(answer, int):
-            return refusal(answer, "add", self._queue, str(job.id or job.name))
+            return refusal_of(answer, job, self._queue)
         id = answer[0].decode()
-        return Added(id, JobRecord(self._queue, id, fields_of(answer[1])))
+        return Added(id, JobRecord(queue_of(job, self._queue), id, fields_of(answer[1])))
+
+
+def queue_of(job: NewJob, queue: QueueRef) -> QueueRef:
+    """The queue a job is added to; those of a tree may name another one than that of the call."""
+    if isinstance(job.more, dict) and "base" in job.more:
+        prefix, _, name = job.more["base"][:-1].rpartition(":")
+        return QueueRef(prefix, name)
+    return queue
+
+
+def refusal_of(number: int, job: NewJob, queue: QueueRef) -> JobError:
+    """Why a job was not added."""
+    return refusal(number, "add", queue_of(job, queue), str(job.id or job.name))

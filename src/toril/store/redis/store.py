@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from toril.errors import StoreMisconfigured
 from toril.model.names import QueueRef
 from toril.store.redis.address import Address
+from toril.store.redis.cluster import slot_of
 from toril.store.redis.connection import Connection
+from toril.store.redis.family import RedisFamily
 from toril.store.redis.jobs import RedisJobs
 from toril.store.redis.queues import RedisQueues
 from toril.store.redis.waiting import RedisEventReader, RedisRenewer, RedisWaiter
@@ -34,6 +36,7 @@ class RedisStore:
         self._address = address
         self._connection = Connection(address)
         self.jobs: RedisJobs = RedisJobs(self._connection, now_ms, receipts=receipts)
+        self.family: RedisFamily = RedisFamily(self._connection)
         self.queues: RedisQueues = RedisQueues(self._connection, now_ms)
         self._checked = False
         self._checking = asyncio.Lock()
@@ -77,6 +80,22 @@ class RedisStore:
             raise StoreMisconfigured(
                 f"in a cluster, put braces in the prefix or the name of queue {queue.name!r}: "
                 f"prefix='{{{queue.prefix}}}' or '{{{queue.name}}}'"
+            )
+
+    def check_slot(self, keys: Sequence[str]) -> None:
+        """In a cluster all keys of one step must be in one slot.
+
+        Raises:
+            StoreMisconfigured: They are in several.
+        """
+        if self._address.kind != "cluster":
+            return
+        by_slot = {slot_of(key): key for key in keys}
+        if len(by_slot) > 1:
+            places = " and ".join(repr(key) for key in sorted(by_slot.values())[:2])
+            raise StoreMisconfigured(
+                f"in a cluster, jobs that depend on each other must be in one slot, and {places} are not; "
+                "put the same braces in the prefix or the names of their queues: prefix='{shop}'"
             )
 
     def waiter(self, queue: QueueRef, worker: str | None) -> RedisWaiter:

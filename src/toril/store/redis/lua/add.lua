@@ -105,16 +105,32 @@ local function add(queue, job, counter)
   return id
 end
 
+--- A job of this id is the child of another parent, which lives. Of jobs made before in this call, `made`
+--- knows the parents.
+local function belongs_to_another(key, more, made)
+  if not (more and more.parentKey) or more.duplicate == 'replace' then
+    return false
+  end
+  local old = made[key] or call('HGET', key, 'parentKey')
+  return old and old ~= '' and old ~= more.parentKey and (made[old] or call('EXISTS', old) == 1)
+end
+
 --- What would be refused, without writing anything.
 local function check_all()
   local made, numbers, refused = {}, {}, false
   for i, job in ipairs(batch) do
-    local queue = job[MORE] and job[MORE].base or base
-    numbers[i] = refusal(queue, job, made)
-    refused = refused or numbers[i] ~= 0
+    local more = job[MORE]
+    local queue = more and more.base or base
+    local number = refusal(queue, job, made)
     if job[ID] then
-      made[queue .. job[ID]] = true
+      local key = queue .. job[ID]
+      if number == 0 and belongs_to_another(key, more, made) then
+        number = -7
+      end
+      made[key] = made[key] or more and more.parentKey or ''
     end
+    numbers[i] = number
+    refused = refused or number ~= 0
   end
   return refused and numbers or nil
 end

@@ -1,0 +1,113 @@
+"""What a job has to do with its parent and its children."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from toril.core.handle import JobHandle
+from toril.errors import ChildFailure, OptionError, WaitingChildrenError
+from toril.model.checks import check_int
+from toril.model.names import QueueRef
+from toril.model.parent import failed_child, split_job_key
+from toril.store.contract import AwaitChildren, Dependencies, Store
+
+#: What can become of a child.
+KINDS = ("processed", "unprocessed", "ignored", "failed")
+
+# A failure is followed through so many generations.
+_MOST_GENERATIONS = 50
+
+
+class JobFamily(JobHandle):
+    """A job's verbs on its parent and its children."""
+
+    __slots__ = ()
+
+    async def children_values(self) -> dict[str, Any]:
+        """What its completed children returned, by their keys."""
+        values = await (await self._open()).store.family.children_values(self.queue, self.id)
+        return _decoded(values)
+
+    async def ignored_failures(self) -> dict[str, str]:
+        """Why children failed whose ``on_failure`` is ``ignore`` or ``continue_parent``, by their keys."""
+        return await (await self._open()).store.family.ignored_failures(self.queue, self.id)
+
+    async def dependencies(self, **pages: tuple[int, int]) -> Dependencies:
+        """Its children, by what became of them.
+
+        Args:
+            pages: ``processed``, ``unprocessed``, ``ignored`` and ``failed``, each with where to go on (0 at
+                first, then what ``next`` says) and about how many to read; the server may give more of small
+                groups. Kinds that are not named are not read. Without any, all of all kinds are read.
+
+        Raises:
+            OptionError: There is no such kind, or a page is no pair of numbers.
+        """
+        for kind, page in pages.items():
+            if kind not in KINDS:
+                raise OptionError.unknown(kind, page, KINDS)
+            cursor, count = page
+            check_int(cursor, kind)
+            check_int(count, kind, 1)
+        found = await (await self._open()).store.family.dependencies(self.queue, self.id, pages or None)
+        return replace(found, processed=_decoded(found.processed))
+
+    async def dependency_counts(self) -> dict[str, int]:
+        """How many of its children are ``processed``, ``unprocessed``, ``ignored`` and ``failed``."""
+        return await (await self._open()).store.family.dependency_counts(self.queue, self.id)
+
+    async def move_to_waiting_children(self, token: str | None = None, *, child: str | None = None) -> bool:
+        """Let the running job wait for its children; raise ``WaitingChildrenError`` if the answer is true.
+
+        Args:
+            token: Lock token; ``None`` for the one the job was taken with.
+            child: Key of the one child to wait for; ``None`` waits for all.
+
+        Raises:
+            LockLost: The job is not ours any more.
+            FailedChildren: A child failed that fails its parent.
+        """
+        moving = AwaitChildren(self.id, self._held(token), child if child is not None else False)
+        return await self._move(await self._open(), moving) == 0
+
+    async def wait_for_children(self) -> None:
+        """In a handler: go on if no child is pending, else leave; the job runs again when all are done.
+
+        Leaving means that this raises, so don't catch it. What was done before must not be done again when
+        the handler runs once more: keep the step reached in the job's data (``update_data``).
+
+        Raises:
+            WaitingChildrenError: Children are pending. The worker knows it; this is no failure.
+            LockLost: The job is not ours any more.
+            FailedChildren: A child failed that fails its parent.
+        """
+        if await self.move_to_waiting_children():
+            raise WaitingChildrenError
+
+
+def _decoded(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: msgspec.json.decode(value) for key, value in values.items()}
+
+
+async def trace_failure(store: Store, reason: str | None) -> ChildFailure | None:
+    """The child that a parent's reason of failure speaks of, its child, and so on to the first that failed.
+
+    Returns:
+        ``None`` if the reason is another.
+    """
+    found: list[tuple[QueueRef, str, str | None]] = []
+    while len(found) < _MOST_GENERATIONS:
+        key = failed_child(reason)
+        place = split_job_key(key) if key is not None else None
+        if place is None:
+            break
+        record = await store.jobs.get(*place)
+        reason = record.failed_reason if record is not None else None
+        found.append((*place, reason))
+    failure = None
+    for queue, id, why in reversed(found):
+        failure = ChildFailure(queue.qualified, id, why, failure)
+    return failure

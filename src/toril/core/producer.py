@@ -1,0 +1,201 @@
+"""Adding trees of jobs, and reading them back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from toril.core.connection import Access, StoreLink
+from toril.core.flow import Flow, Planned, Planner, by_level, check_ids, parents_of
+from toril.core.job import Job
+from toril.core.queue import stored_job
+from toril.errors import JobError
+from toril.model.checks import check_int
+from toril.model.names import QueueRef, check_prefix, check_queue_name
+from toril.model.options import AddOptions, resolve
+from toril.model.parent import split_job_key
+from toril.store.contract import Added, Store
+
+
+@dataclass(frozen=True, slots=True)
+class JobNode:
+    """A job of a tree with the jobs it waits for, or waited for.
+
+    Attributes:
+        job: The job.
+        children: Its children, in the order in which they were given; by their keys when they were read.
+        error: Why the job could not be added; only ``add(..., strict=False)`` leaves such.
+    """
+
+    job: Job
+    children: tuple[JobNode, ...] = ()
+    error: JobError | None = None
+
+
+class FlowProducer:
+    """Adds trees of jobs: a parent runs when all of its children are done.
+
+    Nothing is opened before it is needed, so it can be made anywhere.
+
+    Args:
+        url: Of the server; ``None`` for ``TORIL_URL``, ``REDIS_URL`` or the embedded server.
+        store: A store that is open already, instead of ``url``.
+        prefix: Prefix of all keys, for jobs that don't say.
+
+    Raises:
+        OptionError: The prefix can't be used.
+    """
+
+    def __init__(self, *, url: str | None = None, store: Store | None = None, prefix: str = "bull") -> None:
+        self._prefix = check_prefix(prefix)
+        self._link = StoreLink(None, url, store)
+
+    async def _open(self) -> Access:
+        return self._link.access or await self._link.open()
+
+    async def ready(self) -> Self:
+        """Connect now, instead of at first use.
+
+        Raises:
+            StoreUnavailable: The server does not answer.
+            StoreMisconfigured: The server can't be used as it is set up.
+        """
+        await self._open()
+        return self
+
+    async def close(self) -> None:
+        """Leave the server. The object can be used again; it then connects anew."""
+        await self._link.close()
+
+    async def __aenter__(self) -> Self:
+        try:
+            return await self.ready()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def add(
+        self,
+        flow: Flow,
+        *,
+        default_job_options: Mapping[str, AddOptions] | None = None,
+        strict: bool = True,
+    ) -> JobNode:
+        """Add a tree in one step: all of it, or nothing.
+
+        A job whose ``job_id`` exists is kept as it is and becomes a child of this tree; if it has completed,
+        its parent gets the result at once.
+
+        Args:
+            flow: The root with its children.
+            default_job_options: Options for all jobs of a queue, by its name, unless a job says otherwise.
+            strict: Refuse the tree if one of its jobs exists and has another living parent, or if an id
+                comes twice. Otherwise it is added without that job, as BullMQ does it: the parent then
+                waits until you see to it (see ``Queue.stuck_parents``), and the node holds the error.
+
+        Returns:
+            The jobs that were added.
+
+        Raises:
+            OptionError: A job can't be used as it is described; nothing was written.
+            ParentNotFound: The root's parent does not exist; nothing was written.
+            ParentNotReplaceable: A job of the tree has another living parent; nothing was written.
+            DuplicateJob: An id exists and ``on_duplicate="raise"``; nothing was written.
+            StoreUnavailable: No answer from the server for some seconds.
+            StoreMisconfigured: In a cluster, the queues of the tree are not in one slot.
+        """
+        nodes = await self._add([flow], default_job_options, strict=strict)
+        if nodes[0].error is not None:
+            raise nodes[0].error
+        return nodes[0]
+
+    async def add_many(
+        self,
+        flows: Iterable[Flow],
+        *,
+        default_job_options: Mapping[str, AddOptions] | None = None,
+        strict: bool = True,
+    ) -> list[JobNode]:
+        """Add trees in one step: all of them, or nothing; see ``add``.
+
+        Raises:
+            JobError: The first job that can't be added; nothing was written. Without ``strict`` nothing is
+                raised, and the nodes hold the errors.
+        """
+        return await self._add(list(flows), default_job_options, strict=strict)
+
+    async def _add(
+        self, flows: Sequence[Flow], defaults: Mapping[str, AddOptions] | None, *, strict: bool
+    ) -> list[JobNode]:
+        defaults = defaults or {}
+        for options in defaults.values():
+            resolve("", options, 0, 0)
+        access = await self._open()
+        roots = Planner(self._prefix, defaults, access.store.now_ms()).plan(flows)
+        if not roots:
+            return []
+        planned = list(by_level(roots))
+        if strict:
+            check_ids(planned)
+        jobs, parents = [node.job for node in planned], parents_of(planned)
+        access.store.check_slot([*parents, *{node.queue.base for node in planned}])
+        answers = await access.store.jobs.add_tree(roots[0].queue, jobs, parents, strict=strict)
+        added = {id(node): answer for node, answer in zip(planned, answers, strict=True)}
+        return [self._node(root, added) for root in roots]
+
+    def _node(self, planned: Planned, added: Mapping[int, Added | JobError]) -> JobNode:
+        """What became of a tree, from its leaves up: trees may be deeper than calls can be nested."""
+        nodes: dict[int, JobNode] = {}
+        for node in reversed(list(by_level([planned]))):
+            answer = added[id(node)]
+            error = answer if isinstance(answer, JobError) else None
+            existing = answer.existing if isinstance(answer, Added) else None
+            if existing is not None:
+                job = Job.of(existing, self._link)
+            else:
+                job = stored_job(node.queue, str(node.job.id), node.job, self._link, created=error is None)
+            nodes[id(node)] = JobNode(job, tuple(nodes[id(child)] for child in node.children), error)
+        return nodes[id(planned)]
+
+    async def get_flow(
+        self, queue: str, id: str, *, prefix: str | None = None, depth: int = 10, max_children: int = 20
+    ) -> JobNode | None:
+        """Read a tree as it is now; children that don't exist any more are left out.
+
+        Args:
+            queue: Name of the queue of the tree's root.
+            id: Id of the root; any job can be one.
+            prefix: Prefix of its queue; ``None`` for that of the producer.
+            depth: So many levels, the root being the first.
+            max_children: About so many children of a job of each kind: completed, failed, ignored, pending.
+                The server may give more of small groups.
+
+        Returns:
+            The tree, or ``None`` if there is no such job.
+        """
+        check_int(depth, "depth", 1)
+        check_int(max_children, "max_children", 1)
+        ref = QueueRef(check_prefix(prefix or self._prefix), check_queue_name(queue))
+        return await self._read(await self._open(), ref, str(id), depth, max_children)
+
+    async def _read(self, access: Access, queue: QueueRef, id: str, depth: int, most: int) -> JobNode | None:
+        record = await access.store.jobs.get(queue, id)
+        if record is None:
+            return None
+        job = Job.of(record, self._link)
+        if depth <= 1:
+            return JobNode(job)
+        family = await access.store.family.dependencies(
+            queue, id, dict.fromkeys(("processed", "unprocessed", "failed", "ignored"), (0, most))
+        )
+        places = [split_job_key(key) for key in sorted(family.keys())]
+        read = (self._read(access, place[0], place[1], depth - 1, most) for place in places if place)
+        return JobNode(job, tuple([child for child in await asyncio.gather(*read) if child is not None]))

@@ -1,0 +1,100 @@
+"""Trees of jobs, in blocking code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from toril.core.blocking import BlockingJob as Job
+from toril.core.flow import Flow
+from toril.core.portal import portal
+from toril.core.producer import FlowProducer as AsyncFlowProducer
+from toril.core.producer import JobNode as AsyncJobNode
+from toril.errors import JobError
+from toril.model.options import AddOptions
+from toril.sync.jobs import blocking
+
+
+@dataclass(frozen=True, slots=True)
+class JobNode:
+    """A job of a tree with the jobs it waits for; see ``toril.JobNode``."""
+
+    job: Job
+    children: tuple[JobNode, ...] = ()
+    error: JobError | None = None
+
+
+class FlowProducer:
+    """Adds trees of jobs; see ``toril.FlowProducer``.
+
+    Args:
+        url: Of the server; ``None`` for ``TORIL_URL``, ``REDIS_URL`` or the embedded server.
+        prefix: Prefix of all keys, for jobs that don't say.
+
+    Raises:
+        OptionError: The prefix can't be used.
+    """
+
+    def __init__(self, *, url: str | None = None, prefix: str = "bull") -> None:
+        self._producer = AsyncFlowProducer(url=url, prefix=prefix)
+
+    def ready(self) -> Self:
+        """Connect now, instead of at first use."""
+        portal.call(self._producer.ready())
+        return self
+
+    def close(self) -> None:
+        """Leave the server."""
+        portal.call(self._producer.close())
+
+    def __enter__(self) -> Self:
+        return self.ready()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def add(
+        self,
+        flow: Flow,
+        *,
+        default_job_options: Mapping[str, AddOptions] | None = None,
+        strict: bool = True,
+    ) -> JobNode:
+        """Add a tree in one step."""
+        adding = self._producer.add(flow, default_job_options=default_job_options, strict=strict)
+        return _blocking_node(portal.call(adding))
+
+    def add_many(
+        self,
+        flows: Iterable[Flow],
+        *,
+        default_job_options: Mapping[str, AddOptions] | None = None,
+        strict: bool = True,
+    ) -> list[JobNode]:
+        """Add trees in one step."""
+        adding = self._producer.add_many(flows, default_job_options=default_job_options, strict=strict)
+        return [_blocking_node(node) for node in portal.call(adding)]
+
+    def get_flow(
+        self, queue: str, id: str, *, prefix: str | None = None, depth: int = 10, max_children: int = 20
+    ) -> JobNode | None:
+        """Read a tree as it is now."""
+        reading = self._producer.get_flow(queue, id, prefix=prefix, depth=depth, max_children=max_children)
+        node = portal.call(reading)
+        return _blocking_node(node) if node is not None else None
+
+
+def _blocking_node(root: AsyncJobNode) -> JobNode:
+    """The tree with jobs that block, from its leaves up: it may be deeper than calls can be nested."""
+    order = [root]
+    for node in order:
+        order.extend(node.children)
+    made: dict[int, JobNode] = {}
+    for node in reversed(order):
+        children = tuple(made[id(child)] for child in node.children)
+        made[id(node)] = JobNode(blocking(node.job), children, node.error)
+    return made[id(root)]
