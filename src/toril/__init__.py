@@ -6,7 +6,9 @@ from toril.core.flow import Flow
 from toril.core.inspector import Inspector
 from toril.core.job import Job
 from toril.core.producer import FlowProducer, JobNode
-from toril.core.queue import JobSpec, Queue
+from toril.core.queue import Queue
+from toril.core.scheduling import JobScheduler
+from toril.core.spec import JobSpec
 from toril.core.stuck import StuckChild, StuckParent
 from toril.core.worker.manual import Batch
 from toril.core.worker.settings import RateLimiter, WorkerOptions
@@ -30,6 +32,7 @@ from toril.errors import (
     LockLost,
     LockMismatch,
     MissingExtra,
+    NoFreeSlot,
     OptionError,
     ParentNotFound,
     ParentNotReplaceable,
@@ -40,6 +43,7 @@ from toril.errors import (
     Retry,
     ReturnToWait,
     ScriptError,
+    SlotTaken,
     Steer,
     StoreError,
     StoreMisconfigured,
@@ -58,6 +62,7 @@ from toril.model.dedup import Dedup
 from toril.model.keep import Keep
 from toril.model.options import AddOptions
 from toril.model.parent import ParentRef
+from toril.model.schedule import ScheduleOptions
 from toril.store.contract import Dependencies, Logs
 from toril.store.opening import open_store
 
@@ -88,12 +93,14 @@ __all__ = [
     "JobNotInState",
     "JobOwnedByScheduler",
     "JobRemoved",
+    "JobScheduler",
     "JobSpec",
     "Keep",
     "LockLost",
     "LockMismatch",
     "Logs",
     "MissingExtra",
+    "NoFreeSlot",
     "OptionError",
     "ParentNotFound",
     "ParentNotReplaceable",
@@ -106,7 +113,9 @@ __all__ = [
     "ResultTimeout",
     "Retry",
     "ReturnToWait",
+    "ScheduleOptions",
     "ScriptError",
+    "SlotTaken",
     "Steer",
     "StoreError",
     "StoreMisconfigured",

@@ -18,6 +18,8 @@ TorilError
 │   ├── ParentNotReplaceable (-7)
 │   ├── JobOwnedByScheduler (-8)
 │   ├── FailedChildren (-9)
+│   ├── SlotTaken (-10)
+│   │   └── NoFreeSlot (-11)
 │   ├── JobLocked                       a running job can't be removed or replaced
 │   ├── DuplicateJob                    ``on_duplicate="raise"`` met an existing id
 │   ├── JobFailed                       what ``Job.result`` raises for a failed job
@@ -183,6 +185,18 @@ class FailedChildren(JobError):
     """A job with failed children can't be completed."""
 
     code = -9
+
+
+class SlotTaken(JobError):
+    """Another job has the id that the next job of a job scheduler would have."""
+
+    code = -10
+
+
+class NoFreeSlot(SlotTaken):
+    """Other jobs have the ids that the next 32 jobs of a job scheduler would have."""
+
+    code = -11
 
 
 class JobLocked(JobError):

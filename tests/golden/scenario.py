@@ -18,6 +18,7 @@ SUPPORTED_AREAS = (
     "pause",
     "priorities",
     "retention",
+    "schedulers",
     "stalled",
 )
 

@@ -48,6 +48,10 @@ class Args:
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
+    def all(self) -> Mapping[str, JSON]:
+        """All values by their names."""
+        return self._values
+
     def get(self, name: str, default: JSON = None) -> JSON:
         """The value, whatever its type."""
         return self._values.get(name, default)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Unpack
 
 from toril.core.payload import byte_length, encode
-from toril.core.queue import ABSENT, new_job
+from toril.core.spec import ABSENT, new_job
 from toril.errors import OptionError
 from toril.model.bullmq import from_bullmq
 from toril.model.checks import check_text

@@ -11,7 +11,7 @@ from typing import Self
 from toril.core.connection import Access, StoreLink
 from toril.core.flow import Flow, Planned, Planner, by_level, check_ids, parents_of
 from toril.core.job import Job
-from toril.core.queue import stored_job
+from toril.core.spec import stored_job
 from toril.errors import JobError
 from toril.model.checks import check_int
 from toril.model.names import QueueRef, check_prefix, check_queue_name

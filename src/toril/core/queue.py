@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Unpack
+from collections.abc import Iterable, Mapping
+from typing import Any, Unpack
 
-from toril.core.connection import Access, StoreLink
-from toril.core.control import Control
+from toril.core.connection import Access
 from toril.core.job import Job
 from toril.core.payload import byte_length, encode
+from toril.core.scheduling import RepeatStrategy, Scheduling
+from toril.core.spec import ABSENT, JobSpec, new_job, spec_of, stored_job
 from toril.core.stuck import StuckParent, find_stuck_parents
-from toril.errors import JobError, OptionError
+from toril.errors import JobError
 from toril.model.checks import check_int
-from toril.model.names import QueueRef
-from toril.model.options import AddOptions, Resolved, merge, resolve
+from toril.model.options import AddOptions, merge, resolve
 from toril.store.contract import Added, NewJob, Store
 
 
-class _Absent:
-    """No payload was given, which is stored as an empty object; ``None`` is stored as null."""
-
-
-ABSENT: Final = _Absent()
-
-
-@dataclass(frozen=True, slots=True)
-class JobSpec:
-    """One job of ``add_many``: what ``add`` takes, as a value."""
-
-    name: str
-    data: Any = ABSENT
-    options: AddOptions | None = None
-
-
-class Queue(Control):
+class Queue(Scheduling):
     """A queue to add jobs to. Nothing is opened before it is needed, so it can be made anywhere.
 
     Args:
@@ -45,6 +28,7 @@ class Queue(Control):
         default_job_options: Options for every job, unless its ``add`` says otherwise.
         max_events: About so many events of the queue are kept.
         skip_meta_update: Don't write the queue's meta, for tools that only read.
+        repeat_strategy: Says when job schedulers fire whose pattern is no cron line; workers need it too.
 
     Raises:
         OptionError: An option can't be used.
@@ -60,10 +44,12 @@ class Queue(Control):
         default_job_options: AddOptions | None = None,
         max_events: int = 10_000,
         skip_meta_update: bool = False,
+        repeat_strategy: RepeatStrategy | None = None,
     ) -> None:
         super().__init__(name, url=url, store=store, prefix=prefix)
         check_int(max_events, "max_events")
-        self.default_job_options: AddOptions = default_job_options or {}
+        self.default_job_options = default_job_options or {}
+        self.repeat_strategy = repeat_strategy
         resolve("", self.default_job_options, 0, 0)
         self._max_events = max_events
         self._announce = not skip_meta_update
@@ -127,7 +113,7 @@ class Queue(Control):
         access = await self._open()
         now_ms = access.store.now_ms()
         prepared = [
-            self._prepare(spec.name, spec.data, spec.options or {}, now_ms) for spec in map(_spec, jobs)
+            self._prepare(spec.name, spec.data, spec.options or {}, now_ms) for spec in map(spec_of, jobs)
         ]
         if not prepared:
             return []
@@ -167,58 +153,3 @@ class Queue(Control):
         if added.existing is not None:
             return Job.of(added.existing, self._link)
         return stored_job(self.ref, added.id, job, self._link, created=True)
-
-
-def stored_job(queue: QueueRef, id: str, job: NewJob, link: StoreLink, *, created: bool) -> Job:
-    """A job that was just added, as it would be read."""
-    fields: dict[bytes, Any] = {
-        b"name": job.name.encode(),
-        b"data": job.data.encode(),
-        b"opts": job.opts.encode(),
-        b"timestamp": job.timestamp_ms,
-        b"delay": job.delay_ms,
-        b"priority": job.priority,
-    }
-    if isinstance(job.more, dict) and "parentKey" in job.more:
-        fields[b"parentKey"] = job.more["parentKey"].encode()
-        fields[b"parent"] = job.more["parent"].encode()
-    return Job(queue, id, fields, link=link, created=created)
-
-
-def new_job(name: str, text: str, resolved: Resolved) -> NewJob:
-    """What the store takes, from a payload's text and its options."""
-    return NewJob(
-        name,
-        text,
-        encode(resolved.stored, "options"),
-        resolved.timestamp_ms,
-        resolved.delay_ms,
-        resolved.priority,
-        resolved.lifo,
-        resolved.job_id or False,
-        _more(resolved) or False,
-    )
-
-
-def _more(resolved: Resolved) -> dict[str, Any]:
-    more: dict[str, Any] = {}
-    if resolved.parent is not None:
-        key = resolved.parent.key
-        more |= {
-            "parentKey": key,
-            "parent": encode(resolved.parent_fields, "parent"),
-            "dependencies": f"{key}:dependencies",
-        }
-    if resolved.dedup is not None:
-        more["dedup"] = resolved.dedup
-    if resolved.job_id and resolved.on_duplicate != "ignore":
-        more["duplicate"] = resolved.on_duplicate
-    return more
-
-
-def _spec(job: JobSpec | Sequence[Any]) -> JobSpec:
-    if isinstance(job, JobSpec):
-        return job
-    if not isinstance(job, tuple) or not 2 <= len(job) <= 3:
-        raise OptionError("jobs", job, "give JobSpec(name, data, options) or a tuple of these")
-    return JobSpec(*job)

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
+from toril.model.checks import is_number
 from toril.model.names import QueueRef
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,6 +27,19 @@ Fields = dict[bytes, Any]
 
 # Another client may have stored any number; more attempts than that are for ever.
 _MOST_ATTEMPTS = 2**31
+
+
+def public_options(stored: dict[str, Any]) -> dict[str, Any]:
+    """Options under the names that BullMQ's users know."""
+    opts = {SHORT_OPTIONS.get(key, key): value for key, value in stored.items() if key not in ("tm", "omc")}
+    telemetry = {
+        public: stored[short]
+        for short, public in (("tm", "metadata"), ("omc", "omitContext"))
+        if short in stored
+    }
+    if telemetry:
+        opts["telemetry"] = telemetry
+    return opts
 
 
 class JobRecord:
@@ -100,17 +114,9 @@ class JobRecord:
     @property
     def opts(self) -> dict[str, Any]:
         """The options the job was added with, under BullMQ's public names."""
-        stored: dict[str, Any] = self.stored_opts
-        opts = {
-            SHORT_OPTIONS.get(key, key): value for key, value in stored.items() if key not in ("tm", "omc")
-        }
-        telemetry = {
-            public: stored[short]
-            for short, public in (("tm", "metadata"), ("omc", "omitContext"))
-            if short in stored
-        }
-        if telemetry:
-            opts["telemetry"] = telemetry
+        opts = public_options(self.stored_opts)
+        if is_number(opts.get("backoff")):
+            opts["backoff"] = {"type": "fixed", "delay": opts["backoff"]}
         return opts
 
     @property

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from toril.errors import JobError
-from toril.model.job import JobRecord
+from toril.model.job import Fields, JobRecord
 from toril.model.names import QueueRef
 
 
@@ -242,6 +242,58 @@ class FamilyStore(Protocol):
     ) -> list[list[PendingChild] | None]: ...
 
 
+class Producer(msgspec.Struct, array_like=True):
+    """A scheduler's job that was taken, and what its successor is made of. Its order is that of the script.
+
+    Attributes:
+        scheduler: Id of the scheduler.
+        id: Id of the job that was taken.
+        head: JSON of the successor's options, open at the end.
+        every: Interval in ms, or ``False`` for a pattern.
+        next_ms: When a pattern fires next, or ``False``.
+    """
+
+    scheduler: str
+    id: str
+    head: str
+    every: int | bool = False
+    next_ms: int | bool = False
+    priority: int = 0
+    lifo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScheduler:
+    """A job scheduler: when it runs next, and its stored fields."""
+
+    id: str
+    due_ms: int
+    fields: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class LostIteration:
+    """A scheduler whose job is gone or done without a successor, and the fields of that job, if any."""
+
+    scheduler: StoredScheduler
+    job: Fields
+
+
+class SchedulerStore(Protocol):
+    """Job schedulers."""
+
+    async def upsert(self, queue: QueueRef, id: str, terms: Mapping[str, Any]) -> str: ...
+    async def get(self, queue: QueueRef, id: str) -> StoredScheduler | None: ...
+    async def page(
+        self, queue: QueueRef, first: int, last: int, *, ascending: bool
+    ) -> list[StoredScheduler]: ...
+    async def count(self, queue: QueueRef) -> int: ...
+    async def remove(self, queue: QueueRef, id: str) -> bool: ...
+    async def advance(self, queue: QueueRef, producer: Producer) -> str | None: ...
+    async def lost(self, queue: QueueRef, interval_ms: int, grace_ms: int) -> list[LostIteration]: ...
+    async def put_back(self, queue: QueueRef, lost: StoredScheduler, made: Mapping[str, Any]) -> bool: ...
+
+
 class QueueStore(Protocol):
     """Whole queues."""
 
@@ -307,6 +359,8 @@ class Store(Protocol):
     def jobs(self) -> JobStore: ...
     @property
     def family(self) -> FamilyStore: ...
+    @property
+    def schedulers(self) -> SchedulerStore: ...
     @property
     def queues(self) -> QueueStore: ...
     async def ready(self) -> None: ...

@@ -6,7 +6,7 @@ from any thread, and after a fork. One event loop in a thread of its own serves 
 
 from toril.core.blocking import BlockingJob as Job
 from toril.core.flow import Flow
-from toril.core.queue import JobSpec
+from toril.core.spec import JobSpec
 from toril.sync.flows import FlowProducer, JobNode
 from toril.sync.queue import Queue
 

@@ -8,16 +8,16 @@ from typing import Any, Self, Unpack
 
 from toril.core.blocking import BlockingJob as Job
 from toril.core.portal import portal
-from toril.core.queue import ABSENT, JobSpec
 from toril.core.queue import Queue as AsyncQueue
+from toril.core.spec import ABSENT, JobSpec
 from toril.core.stuck import StuckParent
 from toril.errors import JobError
 from toril.model.options import AddOptions
-from toril.sync.control import Control
 from toril.sync.jobs import blocking
+from toril.sync.scheduling import Scheduling
 
 
-class Queue(Control):
+class Queue(Scheduling):
     """A queue whose verbs block; see ``toril.Queue`` for what each does.
 
     Args:

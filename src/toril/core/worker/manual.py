@@ -15,6 +15,7 @@ from toril.core.job import Job
 from toril.core.signals import Listener, Signals
 from toril.core.worker.handler import Handler, HandlerCall
 from toril.core.worker.run import Runner, Settling
+from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import Settings
 from toril.errors import JobError, UnknownBackoff
 from toril.model.duration import Duration, to_ms
@@ -122,9 +123,23 @@ class ManualWorker:
             after_success=True,
         )
 
-    def _batch(self, taken: Taken) -> Batch:
+    def _schedules(self, access: Access) -> Schedules:
+        return Schedules(access.store, self.ref, self._settings.repeat_strategy)
+
+    async def _batch(self, access: Access, taken: Taken) -> Batch:
+        """The jobs that were taken; those of schedulers get their successors now."""
         jobs = [Job.of(record, self._link) for record in taken.jobs]
+        for job in jobs:
+            if b"rjk" in job.fields:
+                await self._advance(self._schedules(access), job)
         return Batch(jobs, taken.limited_ms, taken.next_due_ms, taken.closed)
+
+    async def _advance(self, schedules: Schedules, job: Job) -> None:
+        """Add the job after that of a scheduler. A schedule that nobody understands must not fail the job."""
+        try:
+            await schedules.advance_patiently(job)
+        except Exception as error:
+            self.report(error)
 
     async def get_next_job(self, token: str | None = None, *, block: bool = True) -> Job | None:
         """Take the next job; nobody renews its lock but you (see ``extend_locks``).
@@ -149,7 +164,7 @@ class ManualWorker:
     async def _take(self, access: Access, token: str | None) -> Job | None:
         if access.store.now_ms() < self._limited_until_ms:
             return None
-        batch = self._batch(await access.store.jobs.take(self.ref, self._claim(token)))
+        batch = await self._batch(access, await access.store.jobs.take(self.ref, self._claim(token)))
         if batch.limited_ms:
             self._limited_until_ms = access.store.now_ms() + batch.limited_ms
         return batch.jobs[0] if batch.jobs else None
@@ -211,7 +226,8 @@ class ManualWorker:
                 raise settling.error
             if not fetch_next:
                 return Batch()
-            return self._batch(await access.store.jobs.take(self.ref, self._claim(job.token)))
+            taken = await access.store.jobs.take(self.ref, self._claim(job.token))
+            return await self._batch(access, taken)
         # A job that is retried at once is what the next fetch finds; BullMQ leaves it to that fetch.
         claim = self._claim(job.token) if fetch_next and not isinstance(settlement, RetryNow) else None
         settling.at_ms = access.store.now_ms()
@@ -224,7 +240,7 @@ class ManualWorker:
             return await self._settle(access, settling, fetch_next)
         self._tell_settled(settling)
         if settled.taken.jobs or isinstance(settlement, Finish):
-            return self._batch(settled.taken)
+            return await self._batch(access, settled.taken)
         return Batch()
 
     def _tell_settled(self, settling: Settling) -> None:
@@ -253,6 +269,18 @@ class ManualWorker:
         for id in ids:
             self._signals.tell("stalled", id)
         return ids
+
+    async def check_schedulers(self) -> list[str]:
+        """See to job schedulers whose next job is lost, unless a worker did within ``stalled_interval``.
+
+        A job is lost when it is overdue for ``stalled_interval`` and neither waits nor runs: it was deleted
+        by hand, say, or taken by a program that does not know of schedulers.
+
+        Returns:
+            Ids of the schedulers that have a job again.
+        """
+        access = await self._open()
+        return await self._schedules(access).put_back(self._settings.stalled_ms)
 
     async def extend_locks(self, ids: Sequence[str], tokens: Sequence[str], duration: Duration) -> list[str]:
         """Hold several jobs for so long from now; answers the ids whose lock is lost."""

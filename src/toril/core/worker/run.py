@@ -16,8 +16,9 @@ from toril.core.family import trace_failure
 from toril.core.job import Job, delay_until
 from toril.core.payload import encode
 from toril.core.worker.handler import HandlerCall
+from toril.core.worker.schedules import is_missed
 from toril.core.worker.settings import Settings
-from toril.errors import ChildFailed, StoreError, UnknownBackoff, Unrecoverable
+from toril.errors import ChildFailed, JobError, StoreError, UnknownBackoff, Unrecoverable
 from toril.model.backoff import from_stored, next_delay_ms
 from toril.model.duration import to_ms
 from toril.model.keep import resolve_keep
@@ -86,6 +87,8 @@ class Runner:
         most = self._settings.max_started_attempts
         if most is not None and job.attempts_started > most:
             return await self.after_error(job, Unrecoverable("job started more than allowable limit"))
+        if b"rjk" in job.fields and await self._is_missed(job):
+            return self.completed(job, None)
         assert self._call is not None, "a worker without a handler runs nothing"
         try:
             result = await self._call.run(job)
@@ -111,6 +114,16 @@ class Runner:
             # The cause is for those who look; the job fails with or without it.
             cause = None
         return ChildFailed(reason, cause) if cause is not None else Unrecoverable(reason)
+
+    async def _is_missed(self, job: Job) -> bool:
+        """Whether a scheduler's job comes too late to be run; its log says so."""
+        if not is_missed(job, self._store.now_ms()):
+            return False
+        try:
+            await job.log("skipped: the next run of the job scheduler was due before this one was taken")
+        except (StoreError, JobError):
+            _logger.warning("a log row was lost", extra={"queue": job.queue_name, "job_id": job.id})
+        return True
 
     def completed(self, job: Job, result: Any) -> Settling:
         """The handler returned.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
+from toril.core.scheduling import RepeatStrategy
 from toril.errors import OptionError
 from toril.model.checks import check_mapping
 from toril.model.duration import Duration, to_ms
@@ -48,6 +49,7 @@ class WorkerOptions(TypedDict, total=False):
         remove_on_fail: How many failed jobs to keep, for jobs that don't say. Default all.
         metrics_points: Keep counts of finished jobs for so many minutes. Default none.
         backoff_strategies: Custom backoffs by their type; ``"*"`` answers for all others. Default none.
+        repeat_strategy: Says when job schedulers fire whose pattern is no cron line. Default none.
     """
 
     name: str | None
@@ -67,6 +69,7 @@ class WorkerOptions(TypedDict, total=False):
     remove_on_fail: bool | int | Keep | Mapping[str, Any] | None
     metrics_points: int | None
     backoff_strategies: Mapping[str, BackoffStrategy] | None
+    repeat_strategy: RepeatStrategy | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,6 +94,7 @@ class Settings:
     remove_on_fail: Any = None
     metrics_points: int | None = None
     backoff_strategies: Mapping[str, BackoffStrategy] = field(default_factory=dict[str, BackoffStrategy])
+    repeat_strategy: RepeatStrategy | None = None
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Settings:
@@ -160,6 +164,12 @@ def _strategies(settings: Settings, option: str, value: Any) -> None:
     settings.backoff_strategies = value
 
 
+def _repeat_strategy(settings: Settings, option: str, value: Any) -> None:
+    if not callable(value):
+        raise OptionError(option, value, "must be a function that says when a pattern fires next")
+    settings.repeat_strategy = cast("RepeatStrategy", value)
+
+
 def _whole_into(attribute: str, lowest: int) -> Callable[[Settings, str, Any], None]:
     return lambda settings, option, value: setattr(settings, attribute, _whole(option, value, lowest))
 
@@ -200,4 +210,5 @@ _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "remove_on_fail": _retention,
     "metrics_points": _whole_into("metrics_points", 1),
     "backoff_strategies": _strategies,
+    "repeat_strategy": _repeat_strategy,
 }

@@ -1,4 +1,4 @@
-"""The look for jobs whose worker is gone, from time to time."""
+"""The look for jobs whose worker is gone, and for schedules without a job, from time to time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from toril.errors import StoreError
 
 
 class Looker(Protocol):
-    """Who gives back stalled jobs, and hears of errors."""
+    """Who gives back stalled jobs, puts back those of schedulers, and hears of errors."""
 
     async def check_stalled(self) -> list[str]: ...
+    async def check_schedulers(self) -> list[str]: ...
     def report(self, error: BaseException) -> None: ...
 
 
@@ -20,6 +21,7 @@ async def look_for_stalled(worker: Looker, interval: float) -> None:
     while True:
         try:
             await worker.check_stalled()
+            await worker.check_schedulers()
         except StoreError as error:
             worker.report(error)
         await asyncio.sleep(interval)

@@ -17,6 +17,7 @@ from toril.core.worker.handler import Handler
 from toril.core.worker.locks import LockKeeper
 from toril.core.worker.manual import ManualWorker
 from toril.core.worker.run import Runner, Settling
+from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import WorkerOptions, check_concurrency
 from toril.core.worker.shutdown import closing_on_signals
 from toril.core.worker.slots import Slots
@@ -66,13 +67,13 @@ class Worker(ManualWorker):
         self._feeder: Feeder | None = None
         self._runner_: Runner | None = None
         self._locks: LockKeeper | None = None
+        self._scheduler: Schedules | None = None
         self._listening: asyncio.Task[None] | None = None
         self._starting: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
         self._patience = Closing()
         self._paused = False
-        self._warned = False
 
     # --- life ---
 
@@ -122,6 +123,7 @@ class Worker(ManualWorker):
         self._feeder = Feeder(access.store, self.ref, self._settings, self)
         self._feeder.taking = not self._paused
         self._runner_ = self._runner(access)
+        self._scheduler = self._schedules(access)
         self._locks = LockKeeper(access.store, self.ref, self._settings, self._lock_lost, self.report)
         if not self._settings.skip_lock_renewal:
             self._locks.start()
@@ -291,26 +293,18 @@ class Worker(ManualWorker):
         jobs = [Job.of(record, self._link) for record in records]
         for job in jobs:
             self._locks.hold(job.id, job.token)
-            if b"rjk" in job.fields:
-                self._warn_of_scheduler(job)
             if self._slots.stopping:
                 self._give_back(self._feeder, job)
         if not self._slots.stopping:
             self._slots.give(jobs)
 
-    def _warn_of_scheduler(self, record: JobRecord) -> None:
-        """This version runs the jobs of schedulers, but does not add their next ones."""
-        if not self._warned:
-            self._warned = True
-            _logger.warning(
-                "this worker does not add the next run of a job scheduler; let Node work this queue",
-                extra={"queue": self.ref.name, "scheduler": record.repeat_job_key},
-            )
-
     async def _run_job(self, job: Job) -> None:
         assert self._runner_ is not None
         assert self._locks is not None
         self._locks.running = job
+        if b"rjk" in job.fields:
+            assert self._scheduler is not None
+            await self._advance(self._scheduler, job)
         if self._signals.heard("active"):
             self._signals.tell("active", job)
         if self._signals.heard("progress"):

@@ -17,9 +17,11 @@ from toril.errors import (
     JobOwnedByScheduler,
     LockLost,
     LockMismatch,
+    NoFreeSlot,
     ParentNotFound,
     ParentNotReplaceable,
     PendingChildren,
+    SlotTaken,
 )
 from toril.model.job import Fields, JobRecord
 from toril.model.names import QueueRef
@@ -40,6 +42,8 @@ _REFUSALS: dict[int, tuple[type[JobError], str]] = {
     -7: (ParentNotReplaceable, "job {id} of queue {queue} belongs to another living parent ({verb})"),
     -8: (JobOwnedByScheduler, "job {id} of queue {queue} is the next iteration of a job scheduler ({verb})"),
     -9: (FailedChildren, "job {id} of queue {queue} has failed children ({verb})"),
+    -10: (SlotTaken, "another job has the id of the next job of scheduler {id} of queue {queue} ({verb})"),
+    -11: (NoFreeSlot, "other jobs have the ids of the next jobs of scheduler {id} of queue {queue} ({verb})"),
     -20: (DuplicateJob, "there is a job {id} in queue {queue} already ({verb})"),
     -21: (JobLocked, "job {id} of queue {queue} is running, it can't be replaced ({verb})"),
 }

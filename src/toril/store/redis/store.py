@@ -15,6 +15,7 @@ from toril.store.redis.connection import Connection
 from toril.store.redis.family import RedisFamily
 from toril.store.redis.jobs import RedisJobs
 from toril.store.redis.queues import RedisQueues
+from toril.store.redis.schedulers import RedisSchedulers
 from toril.store.redis.waiting import RedisEventReader, RedisRenewer, RedisWaiter
 
 _logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class RedisStore:
         self._connection = Connection(address)
         self.jobs: RedisJobs = RedisJobs(self._connection, now_ms, receipts=receipts)
         self.family: RedisFamily = RedisFamily(self._connection)
+        self.schedulers: RedisSchedulers = RedisSchedulers(self._connection, now_ms)
         self.queues: RedisQueues = RedisQueues(self._connection, now_ms)
         self._checked = False
         self._checking = asyncio.Lock()
@@ -113,4 +115,5 @@ class RedisStore:
     async def close(self) -> None:
         """Finish what is under way, then close every connection."""
         await self.jobs.drain()
+        await self.schedulers.drain()
         await self._connection.close()

@@ -1,0 +1,262 @@
+"""Job schedulers: made, changed, read and removed through their queue."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias, Unpack, cast
+
+import msgspec
+
+from toril.core.control import Control
+from toril.core.job import Job
+from toril.core.payload import byte_length, encode
+from toril.core.spec import ABSENT, JobSpec
+from toril.errors import OptionError
+from toril.model.backoff import Backoff
+from toril.model.checks import check_bool, is_number
+from toril.model.duration import datetime_to_ms, ms_to_datetime
+from toril.model.job import Fields, public_options
+from toril.model.options import AddOptions, merge, resolve
+from toril.model.schedule import Schedule, ScheduleOptions, check_scheduler_id
+from toril.store.contract import StoredScheduler
+
+#: Says when a pattern of your own fires: the instant after which, the stored ``repeat`` options, the name of
+#: the job → an instant, or ``None`` for never again.
+RepeatStrategy: TypeAlias = Callable[
+    [datetime, Mapping[str, Any], str], "datetime | Awaitable[datetime | None] | None"
+]
+
+# What would contradict the schedule, or each other job of the same scheduler.
+_PLAIN = ("type", "delay")
+_NOT_IN_TEMPLATES = ("job_id", "on_duplicate", "delay", "at", "timestamp", "parent", "deduplication")
+
+
+@dataclass(frozen=True, slots=True)
+class JobScheduler:
+    """A job scheduler as it is stored.
+
+    Attributes:
+        id: Its id.
+        name: Name of its jobs.
+        next_at: When it runs next.
+        iteration_count: How many jobs it has made.
+        every: Seconds from one run to the next; ``None`` for a cron line.
+        cron: Its cron line.
+        offset: Phase of ``every``, in seconds.
+        data: Payload of its jobs; ``None`` if it has none.
+        options: Options of its jobs under BullMQ's public names.
+    """
+
+    id: str
+    name: str
+    next_at: datetime
+    iteration_count: int
+    every: float | None = None
+    cron: str | None = None
+    tz: str | None = None
+    offset: float | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    limit: int | None = None
+    data: Any = None
+    options: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, stored: StoredScheduler) -> JobScheduler:
+        """A scheduler from what is stored; what can't be read counts as not given."""
+        fields = stored.fields
+        every_ms, offset_ms = _number(fields, b"every"), _number(fields, b"offset")
+        options = _json(fields, b"opts")
+        return cls(
+            id=stored.id,
+            name=_text(fields, b"name") or stored.id,
+            next_at=ms_to_datetime(stored.due_ms),
+            iteration_count=_number(fields, b"ic") or 0,
+            every=every_ms / 1000 if every_ms is not None else None,
+            cron=_text(fields, b"pattern"),
+            tz=_text(fields, b"tz"),
+            offset=offset_ms / 1000 if offset_ms is not None else None,
+            start=_instant(fields, b"startDate"),
+            end=_instant(fields, b"endDate"),
+            limit=_number(fields, b"limit"),
+            data=_json(fields, b"data"),
+            options=public_options(cast("dict[str, Any]", options)) if isinstance(options, dict) else None,
+        )
+
+
+class Scheduling(Control):
+    """A queue's job schedulers.
+
+    Attributes:
+        repeat_strategy: Says when patterns fire that are no cron lines.
+    """
+
+    default_job_options: AddOptions
+    repeat_strategy: RepeatStrategy | None
+
+    async def upsert_job_scheduler(
+        self,
+        id: str,
+        /,
+        template: JobSpec | None = None,
+        *,
+        renew: bool = False,
+        **schedule: Unpack[ScheduleOptions],
+    ) -> Job | None:
+        """Make a job scheduler, or change the one of this id.
+
+        Each of its jobs is added by the worker that takes the one before.
+
+        Any number of processes may do this at the same time, and at each of their starts: one schedule comes
+        of it, and a scheduler that is stored just so is left as it is.
+
+        Args:
+            id: Its id, without ``:``.
+            template: Name, payload and options of its jobs; the name is the scheduler's id by default. No
+                ``job_id``, ``delay`` or what else would contradict the schedule.
+            renew: Make the next job anew even if nothing has changed, as BullMQ does.
+            schedule: See ``ScheduleOptions``.
+
+        Returns:
+            Its next job; ``None`` if there is none before its end.
+
+        Raises:
+            OptionError: Something can't be used; nothing was written.
+            SlotTaken: Another job has the id that the next job would have.
+        """
+        check_scheduler_id(id)
+        check_bool(renew, "renew")
+        access = await self._open()
+        now_ms = access.store.now_ms()
+        plan = Schedule.read(schedule, now_ms, own_strategy=self.repeat_strategy is not None)
+        template = template if template is not None else JobSpec(id)
+        data = "{}" if template.data is ABSENT else encode(template.data, "data")
+        stored, priority, lifo = self._template(template, now_ms, byte_length(data))
+        if plan.missed != "once":
+            stored["toril"] = {"missed": plan.missed}
+        name = template.name or id
+        due_ms = await next_match(plan, plan.stored(1), name, (now_ms, 0), self.repeat_strategy)
+        if plan.pattern is not None and due_ms is None:
+            return None
+        terms = plan.terms() | {"name": name, "priority": priority, "lifo": lifo, "renew": renew}
+        terms |= {"data": data} if data != "{}" else {}
+        terms |= {"opts": encode(stored, "options")} if stored else {}
+        terms |= {"next": due_ms} if due_ms is not None else {}
+        terms["head"] = head_of(stored, id, plan.stored(1), due_ms)
+        job_id = await access.store.schedulers.upsert(self.ref, id, terms)
+        record = await access.store.jobs.get(self.ref, job_id)
+        # It may have been taken and done meanwhile, and not been kept.
+        return (
+            Job.of(record, self._link) if record else Job(self.ref, job_id, {b"name": name}, link=self._link)
+        )
+
+    def _template(self, template: JobSpec, now_ms: int, size: int) -> tuple[dict[str, Any], int, bool]:
+        """The options of each job as the scheduler keeps them, the jobs' priority and side of the line."""
+        options = merge(self.default_job_options, template.options or {})
+        for option in _NOT_IN_TEMPLATES:
+            if option in options:
+                raise OptionError(option, options[option], "is no option of a job scheduler's jobs")
+        resolved = resolve(template.name, options, now_ms, size)
+        stored = dict(resolved.stored)
+        if "attempts" not in options:
+            del stored["attempts"]
+        backoff = options.get("backoff")
+        if isinstance(backoff, Backoff) and backoff.type == "fixed" and len(stored["backoff"]) == len(_PLAIN):
+            # As BullMQ keeps a plain delay in templates.
+            stored["backoff"] = stored["backoff"]["delay"]
+        return stored, resolved.priority, resolved.lifo
+
+    async def get_job_scheduler(self, id: str) -> JobScheduler | None:
+        """The job scheduler of this id, or ``None``."""
+        stored = await (await self._open()).store.schedulers.get(self.ref, id)
+        return JobScheduler.of(stored) if stored is not None else None
+
+    async def get_job_schedulers(
+        self, start: int = 0, end: int = -1, *, ascending: bool = False
+    ) -> list[JobScheduler]:
+        """A page of job schedulers, those that run last coming first, unless ``ascending``.
+
+        Args:
+            start: From here, counted from 0.
+            end: To here, included; -1 is the last.
+            ascending: The one that runs next comes first.
+        """
+        store = (await self._open()).store
+        page = await store.schedulers.page(self.ref, start, end, ascending=ascending)
+        return [JobScheduler.of(stored) for stored in page]
+
+    async def get_job_schedulers_count(self) -> int:
+        """How many job schedulers the queue has."""
+        return await (await self._open()).store.schedulers.count(self.ref)
+
+    async def remove_job_scheduler(self, id: str) -> bool:
+        """Remove a job scheduler with its next job; a job that waits for a worker or runs is left.
+
+        Returns:
+            Whether there was one.
+        """
+        return await (await self._open()).store.schedulers.remove(self.ref, id)
+
+
+async def next_match(
+    plan: Schedule,
+    repeat: Mapping[str, Any],
+    name: str,
+    times_ms: tuple[int, int],
+    strategy: RepeatStrategy | None,
+) -> int | None:
+    """When a pattern fires next; ``None`` for never, and for intervals, which the server computes.
+
+    Args:
+        repeat: The stored options of the schedule, for the strategy.
+        name: Of the job, for the strategy.
+        times_ms: Now, and when the job before was due (or 0).
+        strategy: The user's own, if there is one.
+    """
+    if plan.pattern is None:
+        return None
+    now_ms, previous_ms = times_ms
+    if strategy is None:
+        return plan.next_match_ms(now_ms, previous_ms)
+    if plan.immediately:
+        return now_ms
+    answer = strategy(ms_to_datetime(plan.after_ms(now_ms, previous_ms)), repeat, name)
+    match = await answer if inspect.isawaitable(answer) else answer
+    return plan.bounded_ms(None if match is None else datetime_to_ms(match, "repeat_strategy"), now_ms)
+
+
+def head_of(stored: Mapping[str, Any], id: str, repeat: Mapping[str, Any], due_ms: int | None) -> str:
+    """The options of a scheduler's job as JSON, open at the end for what only the server knows.
+
+    Args:
+        due_ms: When it is due, if a pattern says so.
+    """
+    opts = {**stored, "repeat": repeat, "repeatJobKey": id}
+    if due_ms is not None:
+        opts["prevMillis"] = due_ms
+    return encode(opts, "options")[:-1]
+
+
+def _text(fields: Fields, name: bytes) -> str | None:
+    value = fields.get(name)
+    return value.decode("utf-8", "replace") if value is not None else None
+
+
+def _json(fields: Fields, name: bytes) -> Any:
+    try:
+        return msgspec.json.decode(fields[name]) if name in fields else None
+    except msgspec.DecodeError:
+        return None
+
+
+def _number(fields: Fields, name: bytes) -> int | None:
+    value = _json(fields, name)
+    return int(value) if is_number(value) else None
+
+
+def _instant(fields: Fields, name: bytes) -> datetime | None:
+    ms = _number(fields, name)
+    return ms_to_datetime(ms) if ms is not None else None

@@ -1,0 +1,194 @@
+"""What a worker does for job schedulers: add the next job when it takes one, and put lost ones back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, cast
+
+from toril.core.scheduling import RepeatStrategy, head_of, next_match
+from toril.errors import StoreError
+from toril.model.checks import is_number
+from toril.model.job import Fields, JobRecord
+from toril.model.names import QueueRef
+from toril.model.schedule import Schedule
+from toril.store.contract import LostIteration, Producer, Store
+
+# Pauses between tries when the server does not answer, in seconds.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+
+# What is the taken job's own, and not its successor's.
+_OWN_OPTIONS = ("jobId", "delay", "timestamp", "prevMillis", "repeatJobKey", "repeat")
+
+
+class Schedules:
+    """The schedulers of a queue, as its workers see to them."""
+
+    def __init__(self, store: Store, queue: QueueRef, strategy: RepeatStrategy | None) -> None:
+        self._store = store
+        self._queue = queue
+        self._strategy = strategy
+
+    async def advance(self, job: JobRecord) -> None:
+        """Add the job that comes after this one. A job that runs again adds none.
+
+        Raises:
+            TorilError: The schedule can't be read, or the server does not answer.
+        """
+        opts = job.stored_opts
+        plan, repeat = _plan_of(opts)
+        count = _count(repeat) + 1
+        now_ms = self._store.now_ms()
+        if plan is None or job.repeat_job_key is None or plan.is_over(count, now_ms):
+            return
+        previous = opts.get("prevMillis")
+        producer = await self._producer(
+            job.repeat_job_key,
+            job.id,
+            plan,
+            (_successor(opts), {**repeat, "count": count}, job.name),
+            (now_ms, previous if isinstance(previous, int) else 0),
+        )
+        if producer is not None:
+            await self._store.schedulers.advance(self._queue, producer)
+
+    async def advance_patiently(self, job: JobRecord) -> None:
+        """``advance``, until the server answers.
+
+        Raises:
+            TorilError: The schedule can't be read.
+        """
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await self.advance(job)
+            except StoreError:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _producer(
+        self,
+        scheduler: str,
+        id: str,
+        plan: Schedule,
+        made: tuple[dict[str, Any], dict[str, Any], str],
+        times_ms: tuple[int, int],
+    ) -> Producer | None:
+        """What the next job is made of; ``None`` if a pattern never fires again."""
+        stored, repeat, name = made
+        plan = plan.with_cron() if self._strategy is None else plan
+        due_ms = await next_match(plan, repeat, name, times_ms, self._strategy)
+        if plan.pattern is not None and due_ms is None:
+            return None
+        head = head_of(stored, scheduler, repeat, due_ms)
+        priority = stored.get("priority")
+        return Producer(
+            scheduler,
+            id,
+            head,
+            plan.every_ms or False,
+            due_ms if due_ms is not None else False,
+            priority if isinstance(priority, int) else 0,
+            stored.get("lifo") is True,
+        )
+
+    async def put_back(self, interval_ms: int) -> list[str]:
+        """See to schedulers whose next job is lost; answers their ids.
+
+        Args:
+            interval_ms: Only what is overdue for so long, and by one worker in so long.
+        """
+        lost = await self._store.schedulers.lost(self._queue, interval_ms, interval_ms)
+        return [one.scheduler.id for one in lost if await self._restore(one)]
+
+    async def _restore(self, lost: LostIteration) -> bool:
+        scheduler = lost.scheduler
+        job = f"repeat:{scheduler.id}:{scheduler.due_ms}"
+        stored = JobRecord(self._queue, job, scheduler.fields).stored_opts
+        made = JobRecord(self._queue, job, {**lost.job})
+        repeat = _repeat_of(scheduler.fields)
+        plan = Schedule.from_stored(repeat)
+        produced, now_ms = repeat["count"], self._store.now_ms()
+        skips = _missed(stored) == "skip"
+        if not lost.job and not skips:
+            if plan.is_over(produced, now_ms) or (plan.limit is not None and produced >= plan.limit):
+                return False
+            due_ms = scheduler.due_ms if plan.pattern is not None else None
+            terms = {
+                "head": head_of(stored, scheduler.id, repeat, due_ms),
+                "priority": stored.get("priority", 0),
+                "lifo": stored.get("lifo", False),
+            }
+            return await self._store.schedulers.put_back(self._queue, scheduler, terms)
+        if plan.is_over(produced + 1, now_ms):
+            return False
+        options = _successor(made.stored_opts) if lost.job else stored
+        parts = (options, {**repeat, "count": produced + 1}, made.name or scheduler.id)
+        producer = await self._producer(scheduler.id, job, plan, parts, (now_ms, scheduler.due_ms))
+        return (
+            producer is not None and await self._store.schedulers.advance(self._queue, producer) is not None
+        )
+
+
+def is_missed(job: JobRecord, now_ms: int) -> bool:
+    """Whether a scheduler's job comes so late that it shall not run: the next one was due already.
+
+    Raises:
+        TorilError: The schedule can't be read.
+    """
+    opts = job.stored_opts
+    if _missed(opts) != "skip":
+        return False
+    plan, _ = _plan_of(opts)
+    due = job.id.rpartition(":")[2]
+    following_ms = plan.with_cron().following_ms(int(due)) if plan is not None and due.isdigit() else None
+    return following_ms is not None and following_ms <= now_ms
+
+
+def _missed(opts: Mapping[str, Any]) -> object:
+    own = opts.get("toril")
+    return cast("dict[str, Any]", own).get("missed") if isinstance(own, dict) else None
+
+
+def _plan_of(opts: Mapping[str, Any]) -> tuple[Schedule | None, dict[str, Any]]:
+    repeat = opts.get("repeat")
+    if not isinstance(repeat, dict):
+        return None, {}
+    return Schedule.from_stored(cast("dict[str, Any]", repeat)), cast("dict[str, Any]", repeat)
+
+
+def _count(repeat: Mapping[str, Any]) -> int:
+    count = repeat.get("count")
+    return count if isinstance(count, int) else 0
+
+
+def _successor(opts: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the job that comes next, as the worker that takes this one stores them."""
+    kept = {name: value for name, value in opts.items() if name not in _OWN_OPTIONS}
+    if is_number(kept.get("backoff")):
+        kept["backoff"] = {"type": "fixed", "delay": kept["backoff"]}
+    return {"attempts": 0} | kept
+
+
+_REPEAT_FIELDS = {
+    b"every": "every",
+    b"offset": "offset",
+    b"startDate": "startDate",
+    b"endDate": "endDate",
+    b"limit": "limit",
+    b"ic": "count",
+}
+
+
+def _repeat_of(fields: Fields) -> dict[str, Any]:
+    """The ``repeat`` option of a scheduler's jobs, from the scheduler's own fields."""
+    repeat: dict[str, Any] = {"count": 0}
+    for field, name in _REPEAT_FIELDS.items():
+        if field in fields and bytes(fields[field]).isdigit():
+            repeat[name] = int(fields[field])
+    for field, name in ((b"pattern", "pattern"), (b"tz", "tz")):
+        if field in fields:
+            repeat[name] = fields[field].decode("utf-8", "replace")
+    if "pattern" in repeat:
+        repeat.pop("offset", None)
+    return repeat

@@ -1,0 +1,121 @@
+--- Make a job scheduler, or change it, and put its next job where it belongs.
+--- terms: name, data, opts (what the scheduler keeps), every or pattern, tz, limit, start, end_, offset,
+--- next (of a pattern), head, priority, lifo (of the job), renew (make the job anew though nothing changed).
+--- @args    id terms_packed now
+--- @returns { id of the next job, its delay in ms }, or a refusal
+--- @errors  -10 its time is taken  -11 the next 32 times are taken
+--- @include "removal"
+--- @include "scheduling"
+
+local call = redis.call
+-- Slots that other jobs have taken are skipped, but not without end.
+local MOST_SKIPPED = 32
+
+local terms = cmsgpack.unpack(terms_packed)
+local time = tonumber(now)
+local key = base .. 'repeat:' .. id
+local due_text = call('ZSCORE', base .. 'repeat', id)
+local due = tonumber(due_text)
+local fields = { 'name', 'data', 'opts', 'every', 'pattern', 'tz', 'limit', 'startDate', 'endDate' }
+local values = { terms.name, terms.data, terms.opts, terms.every, terms.pattern, terms.tz, terms.limit,
+  terms.start, terms.end_ }
+
+--- Whether the scheduler is stored just so, and its next job waits untouched.
+local function is_unchanged()
+  if terms.renew or not due then
+    return false
+  end
+  local stored = call('HMGET', key, unpack(fields))
+  for i = 1, #fields do
+    if (stored[i] or nil) ~= (values[i] and tostring(values[i])) then
+      return false
+    end
+  end
+  local offset = call('HGET', key, 'offset')
+  if terms.offset and offset ~= tostring(terms.offset) then
+    return false
+  end
+  local pending = call('HMGET', base .. iteration_id(id, due), 'rjk', 'processedOn')
+  return pending[1] == id and not pending[2]
+end
+
+--- Take the pending job back; a worker may have it already.
+local function remove_pending()
+  local job = due_text and 'repeat:' .. id .. ':' .. due_text
+  if not job or call('EXISTS', base .. job) == 0 then
+    return false
+  end
+  local found = call('ZREM', base .. 'delayed', job) + call('ZREM', base .. 'prioritized', job) > 0
+    or call('LREM', base .. 'wait', 1, job) + call('LREM', base .. 'paused', 1, job) > 0
+  if found then
+    remove_job(base, job, true, true)
+  end
+  return found
+end
+
+--- When the scheduler runs next, and its offset if the pending job did not fix it.
+local function next_time(removed, changed)
+  if not terms.every then
+    return terms.next, not removed and (terms.offset or 0) or nil
+  end
+  local at, offset = next_interval(not changed and due or nil, time, terms)
+  if removed and not changed then
+    at = due
+  end
+  return at, not removed and offset or nil
+end
+
+--- The first time from `at` on that no other job has taken; or nil, and the refusal.
+local function free_time(at, removed)
+  local skipped = 0
+  while call('EXISTS', base .. iteration_id(id, at)) == 1 do
+    if not terms.every then
+      return removed and at or nil, -10
+    end
+    if skipped == MOST_SKIPPED then
+      return nil, -11
+    end
+    at = at + terms.every
+    skipped = skipped + 1
+  end
+  return at
+end
+
+local function keep_scheduler(offset)
+  local old = call('HMGET', key, 'ic', 'offset')
+  local hash = { 'ic', old[1] or 1 }
+  for i, field in ipairs(fields) do
+    if values[i] then
+      hash[#hash + 1] = field
+      hash[#hash + 1] = values[i]
+    end
+  end
+  offset = offset or terms.offset or old[2]
+  if offset then
+    hash[#hash + 1] = 'offset'
+    hash[#hash + 1] = offset
+  end
+  call('DEL', key)
+  call('HSET', key, unpack(hash))
+end
+
+if is_unchanged() then
+  return { iteration_id(id, due), math.max(due - time, 0) }
+end
+event_cap(base)
+local every = call('HGET', key, 'every')
+local changed = terms.every and due and tonumber(every) ~= terms.every
+local removed = remove_pending()
+local at, offset = next_time(removed, changed)
+local refusal
+at, refusal = free_time(at, removed)
+if not at then
+  return refusal
+end
+call('ZADD', base .. 'repeat', at, id)
+keep_scheduler(offset)
+terms.data = terms.data or '{}'
+local job = iteration_id(id, at)
+local delay = add_iteration(id, job, terms, at, time)
+flush_pushes()
+return { job, delay }

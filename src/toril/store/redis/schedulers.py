@@ -1,0 +1,94 @@
+"""The store's job schedulers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from toril.model.names import QueueRef
+from toril.store.contract import LostIteration, Producer, StoredScheduler
+from toril.store.redis.coalesce import Coalescer
+from toril.store.redis.codec import fields_of, pack, refusal
+from toril.store.redis.connection import Connection
+
+# Members that version 5 of BullMQ left for its repeatable jobs have so many colons.
+_LEGACY_COLONS = 4
+
+
+class RedisSchedulers:
+    """Job schedulers on Redis or Valkey."""
+
+    def __init__(self, connection: Connection, now_ms: Callable[[], int]) -> None:
+        self._connection = connection
+        self._now_ms = now_ms
+        self._advancers: dict[QueueRef, Coalescer[Producer, str | None]] = {}
+
+    async def upsert(self, queue: QueueRef, id: str, terms: Mapping[str, Any]) -> str:
+        """Make or change a scheduler; answers the id of its next job."""
+        reply: Any = await self._connection.run("upsert_scheduler", queue, id, pack(terms), self._now_ms())
+        if isinstance(reply, int):
+            raise refusal(reply, "schedule", queue, id)
+        return reply[0].decode()
+
+    async def get(self, queue: QueueRef, id: str) -> StoredScheduler | None:
+        """A scheduler, or ``None``."""
+        due = await self._connection.command("ZSCORE", queue.base + "repeat", id)
+        fields = fields_of(await self._connection.command("HGETALL", f"{queue.base}repeat:{id}"))
+        return StoredScheduler(id, _due_ms(due), fields) if due is not None and fields else None
+
+    async def page(self, queue: QueueRef, first: int, last: int, *, ascending: bool) -> list[StoredScheduler]:
+        """A page of schedulers. One that lost its definition can't run any more, and is removed."""
+        order = "1" if ascending else "0"
+        found: list[StoredScheduler] = []
+        for id, due, flat in await self._connection.run("schedulers", queue, first, last, order):
+            if flat:
+                found.append(StoredScheduler(id.decode(), _due_ms(due), fields_of(flat)))
+            elif id.count(b":") < _LEGACY_COLONS:
+                await self.remove(queue, id.decode())
+        return found
+
+    async def count(self, queue: QueueRef) -> int:
+        """How many schedulers there are."""
+        return await self._connection.command("ZCARD", queue.base + "repeat")
+
+    async def remove(self, queue: QueueRef, id: str) -> bool:
+        """Remove a scheduler; whether there was one."""
+        return await self._connection.run("remove_scheduler", queue, id) == 1
+
+    async def advance(self, queue: QueueRef, producer: Producer) -> str | None:
+        """Add the job that comes after one that was taken; those of the same moment share a call."""
+        advancer = self._advancers.get(queue)
+        if advancer is None:
+            advancer = self._advancers[queue] = self._new_advancer(queue)
+        return await advancer.ask(producer)
+
+    def _new_advancer(self, queue: QueueRef) -> Coalescer[Producer, str | None]:
+        async def send(producers: Sequence[Producer]) -> list[str | Exception | None]:
+            ids = await self._connection.run("advance", queue, pack(producers), self._now_ms())
+            return [None if id is None else id.decode() for id in ids]
+
+        return Coalescer(send, lambda producer: len(producer.head))
+
+    async def drain(self) -> None:
+        """Wait until what is under way is answered."""
+        for advancer in self._advancers.values():
+            await advancer.drain()
+
+    async def lost(self, queue: QueueRef, interval_ms: int, grace_ms: int) -> list[LostIteration]:
+        """Schedulers overdue for ``grace_ms`` without a job; a look each ``interval_ms`` by all workers."""
+        now_ms = self._now_ms()
+        reply = await self._connection.run("dead_schedulers", queue, interval_ms, now_ms - grace_ms, now_ms)
+        return [
+            LostIteration(StoredScheduler(id.decode(), _due_ms(due), fields_of(flat)), fields_of(job))
+            for id, due, flat, job in reply
+            if flat
+        ]
+
+    async def put_back(self, queue: QueueRef, lost: StoredScheduler, made: Mapping[str, Any]) -> bool:
+        """Add the job of a scheduler again that was lost; whether it was needed."""
+        args = (lost.id, lost.due_ms, pack(made), self._now_ms())
+        return await self._connection.run("put_back_iteration", queue, *args) == 1
+
+
+def _due_ms(score: bytes) -> int:
+    return int(float(score))
