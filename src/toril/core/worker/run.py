@@ -14,7 +14,7 @@ import msgspec
 
 from toril.core.job import Job, delay_until
 from toril.core.payload import encode
-from toril.core.worker.handler import HandlerCall
+from toril.core.worker.routes import Call
 from toril.core.worker.settings import Settings
 from toril.errors import StoreError, UnknownBackoff, Unrecoverable
 from toril.model.backoff import from_stored, next_delay_ms
@@ -63,7 +63,7 @@ class Settling:
 class Runner:
     """Runs jobs with the user's function. It never raises what the function raises."""
 
-    def __init__(self, call: HandlerCall | None, settings: Settings, store: Store) -> None:
+    def __init__(self, call: Call | None, settings: Settings, store: Store) -> None:
         self._call = call
         self._settings = settings
         self._store = store
