@@ -25,14 +25,14 @@ async def cars(job: Job) -> str:
     return f"drove {job.name}"
 
 
-def job_named(name: str | bytes | None) -> Job:
+def job_named(name: bytes | None) -> Job:
     fields: dict[bytes, Any] = {} if name is None else {b"name": name}
     return Job(REF, "1", fields, link=StoreLink(REF, None, None))
 
 
 def unknown(handlers: Mapping[str, Callable[[Job], object]], name: str) -> UnknownJobName:
     with pytest.raises(UnknownJobName) as caught:
-        call_of(handlers).run(job_named(name))
+        call_of(handlers).run(job_named(name.encode()))
     return caught.value
 
 
@@ -74,6 +74,13 @@ def test_an_unknown_name_is_told_with_the_nearest_and_all_that_are_known() -> No
     assert str(unknown({"paint": paint}, "sail")) == (
         "there is no handler for jobs named 'sail'; known are 'paint'"
     )
+
+
+def test_a_name_that_is_no_text_meets_no_handler_by_chance() -> None:
+    call = call_of(dict.fromkeys(("\ufffd", "?", "\udcff"), paint))
+
+    with pytest.raises(UnknownJobName):
+        call.run(job_named(b"\xff"))
 
 
 def test_long_and_many_names_make_no_long_message() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextvars
 import enum
+import functools
 import threading
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import msgspec
 import pydantic
@@ -134,6 +135,36 @@ async def test_payloads_of_many_kinds(
     await start_worker(handler)
 
     assert await (await queue.add("work", data)).result(timeout=5) == 5
+
+
+class Shop:
+    """A handler in several shapes."""
+
+    async def method(self, struct: Struct) -> int:
+        return struct.size
+
+    async def __call__(self, struct: Struct, job: Job) -> int:
+        return struct.size
+
+
+async def grown(by: int, struct: Struct) -> int:
+    return struct.size + by
+
+
+@functools.wraps(grown)
+async def decorated(*arguments: Any) -> int:
+    return await grown(*arguments)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [Shop().method, Shop(), functools.partial(grown, 0), functools.partial(decorated, 0)],
+    ids=["method", "object", "partial", "decorated"],
+)
+async def test_handlers_in_other_shapes(queue: Queue, start_worker: WorkerStarter, handler: object) -> None:
+    await start_worker(handler)
+
+    assert await (await queue.add("work", {"size": 5})).result(timeout=5) == 5
 
 
 @pytest.mark.parametrize(

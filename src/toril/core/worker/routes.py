@@ -39,11 +39,14 @@ class Routes:
         if not handlers:
             raise OptionError("handler", handlers, "must have a handler for one name at least")
         self._threads = HandlerThreads()
-        self._runs = {
+        runs = {
             name: HandlerCall(handler, self._threads, f"handler[{name!r}]").run
             for name, handler in _checked(handlers)
         }
-        self._others = self._runs.get(_OTHERS)
+        self._names = list(runs)
+        self._others = runs.get(_OTHERS)
+        # By the name as it is stored, so that nothing has to be decoded for a look.
+        self._runs = {name.encode("utf-8", "surrogatepass"): run for name, run in runs.items()}
 
     def run(self, job: Job) -> Awaitable[Any]:
         """Call the handler of the job's name.
@@ -51,9 +54,9 @@ class Routes:
         Raises:
             UnknownJobName: There is none.
         """
-        run = self._runs.get(job.name, self._others)
+        run = self._runs.get(job.fields.get(b"name", b""), self._others)
         if run is None:
-            raise UnknownJobName(job.name, self._runs)
+            raise UnknownJobName(job.name, self._names)
         return run(job)
 
     def close(self) -> None:
