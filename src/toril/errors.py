@@ -28,7 +28,9 @@ TorilError
 
 Steer                                   raised by a handler to say what shall happen to its job
 ├── Unrecoverable                       fail now, whatever attempts are left
-│   └── ChildFailed                     a parent that fails because of a child; raised by workers
+│   ├── ChildFailed                     a parent that fails because of a child; raised by workers
+│   ├── InvalidPayload                  the data do not fit the type that the handler wants
+│   └── UnknownJobName                  the worker has no handler for jobs of this name
 ├── Retry                               fail this attempt, and run again after a delay of your choice
 ├── Delay                               run again later; does not count as an attempt
 ├── ReturnToWait                        run again as soon as a slot is free; not an attempt
@@ -49,6 +51,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+
+# A message names so many names, and so many characters of each.
+_MOST_NAMES = 10
+_MOST_NAME = 80
 
 
 class TorilError(Exception):
@@ -284,6 +290,27 @@ class ChildFailed(Unrecoverable):
         self.caused_by_child = caused_by_child
 
 
+class InvalidPayload(Unrecoverable):
+    """The job's data do not fit the type that its handler wants; the library's own error is the cause."""
+
+
+class UnknownJobName(Unrecoverable):
+    """The worker has handlers by name, and none for this job.
+
+    Attributes:
+        name: That of the job.
+    """
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = get_close_matches(name[:_MOST_NAME], names, n=1, cutoff=0.5)
+        hint = f"did you mean {_short(near[0])}? " if near else ""
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        listed = ", ".join(_short(each) for each in names[:_MOST_NAMES])
+        super().__init__(f"there is no handler for jobs named {_short(name)}; {hint}known are {listed}{more}")
+        self.name = name
+
+
 class Retry(Steer):
     """Count this attempt as failed and run the job again after a delay of your choice.
 
@@ -352,3 +379,7 @@ class RateLimitError(AlreadyMoved):
 
 
 UnrecoverableError = Unrecoverable
+
+
+def _short(name: str) -> str:
+    return repr(name if len(name) <= _MOST_NAME else name[: _MOST_NAME - 3] + "...")

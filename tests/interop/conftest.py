@@ -15,7 +15,7 @@ import pytest
 from tests.interop.node import FOLDER, QUEUE, NodePeer
 from tests.interop.scripted import scripted
 from toril import Queue, Worker, WorkerOptions
-from toril.core.worker.handler import Handler
+from toril.core.worker.routes import Handlers
 from toril.embedded import EmbeddedServer, ensure_server
 
 # Seconds for npm to install two packages.
@@ -93,7 +93,7 @@ class Working(Protocol):
     """Starts a worker of toril, which is closed at the end of the context."""
 
     def __call__(
-        self, handler: Handler = ..., *, queue: str = ..., **options: Unpack[WorkerOptions]
+        self, handler: Handlers = ..., *, queue: str = ..., **options: Unpack[WorkerOptions]
     ) -> AbstractAsyncContextManager[Worker]: ...
 
 
@@ -101,7 +101,7 @@ class Working(Protocol):
 def working(server: EmbeddedServer, prefix: str) -> Working:
     @asynccontextmanager
     async def work(
-        handler: Handler = scripted, *, queue: str = QUEUE, **options: Unpack[WorkerOptions]
+        handler: Handlers = scripted, *, queue: str = QUEUE, **options: Unpack[WorkerOptions]
     ) -> AsyncGenerator[Worker]:
         # Looking by itself now and then would hide that a worker was not woken.
         options.setdefault("drain_delay", 60)

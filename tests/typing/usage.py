@@ -154,6 +154,18 @@ def handle_in_a_thread(job: BlockingJob) -> int:
     return 1
 
 
+async def handle_picture(picture: Picture) -> str:
+    return picture.path
+
+
+async def handle_both(job: Job, picture: Picture) -> str:
+    return job.name + picture.path
+
+
+def handle_both_the_other_way(picture: Picture, job: BlockingJob) -> None:
+    job.update_progress(picture.path)
+
+
 def slower(attempts: int, kind: str, error: BaseException, job: object) -> float | None:
     return attempts * 2.0
 
@@ -169,6 +181,11 @@ async def work() -> None:
         backoff_strategies={"slower": slower},
     )
     Worker("images", handle_in_a_thread, name="w1", prefix="shop", url="embedded:")
+    Worker("images", {"a": handle, "b": handle_in_a_thread, "*": handle_picture})
+    Worker("images", HANDLERS_BY_NAME, concurrency=2)
+    for handler in (handle_picture, handle_both, handle_both_the_other_way):
+        Worker("images", handler)
+    Worker("images", lambda job: None)
     assert_type(worker.concurrency, int)
     worker.concurrency = 5
     worker.on("failed", on_failed)
@@ -235,4 +252,5 @@ async def errors_have_their_families(queue: Queue) -> None:
         raise
 
 
+HANDLERS_BY_NAME: dict[str, Callable[[Job], Awaitable[object]]] = {"a": handle}
 HANDLERS: list[Callable[[Job], Awaitable[object]]] = [handle]

@@ -10,10 +10,12 @@ from toril.errors import (
     AlreadyMoved,
     Delay,
     FailedChildren,
+    InvalidPayload,
     RateLimit,
     RateLimitError,
     Retry,
     ReturnToWait,
+    UnknownJobName,
     Unrecoverable,
     WaitForChildren,
 )
@@ -116,7 +118,9 @@ def reason_of(error: BaseException) -> str:
 def stack_of(error: BaseException) -> str:
     """The traceback of an error as text, its end if it is very long."""
     try:
-        text = "".join(traceback.format_exception(error))
+        # No handler was called: the lines would all be toril's own.
+        ours = isinstance(error, InvalidPayload | UnknownJobName)
+        text = "".join((traceback.format_exception_only if ours else traceback.format_exception)(error))
     except Exception:
         text = type(error).__name__
     return _storable(text[-_MOST_STACK:])

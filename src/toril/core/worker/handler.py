@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from toril.core.blocking import BlockingJob
 from toril.core.job import Job
-from toril.core.portal import caller_of
-from toril.errors import OptionError
+from toril.core.worker.payloads import decoder_of
+from toril.core.worker.signature import Wants, wants_of
+from toril.core.worker.threads import HandlerThreads
+from toril.model.job import JobRecord
 
-Handler = Callable[[Any], Any]
-
-# Threads are made as they are needed; this is only how many there may be.
-_MOST_THREADS = 1000
+#: A function that takes a job, its payload, or both; see ``toril.core.worker.signature``.
+Handler = Callable[[Any], Any] | Callable[[Any, Any], Any]
 
 
 class HandlerCall:
     """A handler, ready to be called with a job.
 
+    Args:
+        threads: Where it runs if it is a plain function; ``None`` for threads of its own.
+        option: Where the handler stands, for errors.
+
     Attributes:
         run: Calls it; answers what it returns, raises what it raises.
 
     Raises:
-        OptionError: It can't be called with a job.
+        OptionError: It can't be called with a job or a payload.
     """
 
-    def __init__(self, handler: Handler) -> None:
-        _check(handler)
-        self._handler = handler
-        self._threads: ThreadPoolExecutor | None = None
+    def __init__(
+        self, handler: Handler, threads: HandlerThreads | None = None, option: str = "handler"
+    ) -> None:
+        self._handler = _fitted(handler, wants_of(handler, option), option)
+        self._threads = HandlerThreads() if threads is None else threads
         self.run: Callable[[Job], Awaitable[Any]] = (
             self._run_in_context if _is_async(handler) else self._run_in_thread
         )
@@ -41,23 +43,12 @@ class HandlerCall:
     def _run_in_context(self, job: Job) -> Awaitable[Any]:
         return _InContext(self._handler(job))
 
-    async def _run_in_thread(self, job: Job) -> Any:
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="toril-handler")
-        loop = asyncio.get_running_loop()
-        context = contextvars.copy_context()
-        blocking = BlockingJob(job, caller_of(loop))
-        answer = await loop.run_in_executor(self._threads, _catching, context, self._handler, blocking)
-        if isinstance(answer, _Raised):
-            raise answer.error
-        # A plain function may hand back a coroutine, which belongs on the loop.
-        return await answer if inspect.isawaitable(answer) else answer
+    def _run_in_thread(self, job: Job) -> Awaitable[Any]:
+        return self._threads.run(self._handler, job)
 
     def close(self) -> None:
-        """Let idle threads end. One that still runs a handler can't be stopped, and is not waited for."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False)
-            self._threads = None
+        """Let idle threads end; see ``HandlerThreads.close``."""
+        self._threads.close()
 
 
 class _InContext:
@@ -83,35 +74,24 @@ class _InContext:
                 step, value = self._coroutine.throw, error
 
 
-class _Raised:
-    """What a handler raised, as a value: futures take no ``StopIteration``, loops no ``SystemExit``."""
+def _fitted(handler: Callable[..., Any], wants: Wants, option: str) -> Callable[[Any], Any]:
+    """The handler as a function of the job alone; one that wants nothing else is left as it is."""
+    if wants.places == ("job",):
+        return handler
+    decode = decoder_of(wants.payload, option, handler)
 
-    __slots__ = ("error",)
+    def arguments(job: JobRecord) -> list[Any]:
+        return [job if place == "job" else decode(job) for place in wants.places]
 
-    def __init__(self, error: BaseException) -> None:
-        self.error = RuntimeError(repr(error)) if isinstance(error, StopIteration) else error
+    # The payload is decoded where the handler runs: a model's own code belongs to the job's context.
+    async def on_loop(job: JobRecord) -> Any:
+        return await handler(*arguments(job))
+
+    def in_thread(job: JobRecord) -> Any:
+        return handler(*arguments(job))
+
+    return on_loop if _is_async(handler) else in_thread
 
 
-def _catching(context: contextvars.Context, handler: Handler, job: BlockingJob) -> Any:
-    try:
-        return context.run(handler, job)
-    except BaseException as error:
-        return _Raised(error)
-
-
-def _is_async(handler: Handler) -> bool:
+def _is_async(handler: object) -> bool:
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
-
-
-def _check(handler: object) -> None:
-    if not callable(handler):
-        raise OptionError("handler", handler, "must be a function that takes a job")
-    try:
-        signature = inspect.signature(handler)
-    except ValueError:
-        # Some built-in functions don't tell what they take.
-        return
-    try:
-        signature.bind(object())
-    except TypeError as error:
-        raise OptionError("handler", handler, f"must take one argument, the job: {error}") from None

@@ -13,7 +13,7 @@ from typing import Any, Self
 from toril.core.connection import Access, StoreLink
 from toril.core.job import Job
 from toril.core.signals import Listener, Signals
-from toril.core.worker.handler import Handler, HandlerCall
+from toril.core.worker.routes import Handlers, call_of
 from toril.core.worker.run import Runner, Settling
 from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import Settings
@@ -66,7 +66,7 @@ class ManualWorker:
     def __init__(
         self,
         queue: str,
-        handler: Handler | None,
+        handler: Handlers | None,
         *,
         url: str | None,
         store: Store | None,
@@ -76,7 +76,7 @@ class ManualWorker:
         self.ref: QueueRef = QueueRef(check_prefix(prefix), check_queue_name(queue))
         self.id: str = str(uuid.uuid4())
         self._settings = Settings.read(options)
-        self._call = HandlerCall(handler) if handler is not None else None
+        self._call = call_of(handler) if handler is not None else None
         self._link = StoreLink(self.ref, url, store)
         self._signals = Signals(EVENTS)
         self._takes = 0

@@ -15,7 +15,7 @@ import msgspec
 from toril.core.family import trace_failure
 from toril.core.job import Job, delay_until
 from toril.core.payload import encode
-from toril.core.worker.handler import HandlerCall
+from toril.core.worker.routes import Call
 from toril.core.worker.schedules import is_missed
 from toril.core.worker.settings import Settings
 from toril.errors import ChildFailed, JobError, StoreError, UnknownBackoff, Unrecoverable
@@ -65,7 +65,7 @@ class Settling:
 class Runner:
     """Runs jobs with the user's function. It never raises what the function raises."""
 
-    def __init__(self, call: HandlerCall | None, settings: Settings, store: Store) -> None:
+    def __init__(self, call: Call | None, settings: Settings, store: Store) -> None:
         self._call = call
         self._settings = settings
         self._store = store

@@ -13,9 +13,9 @@ from toril.core.connection import Access
 from toril.core.job import Job
 from toril.core.worker.closing import SILENCE, Closing
 from toril.core.worker.feeder import Feeder
-from toril.core.worker.handler import Handler
 from toril.core.worker.locks import LockKeeper
 from toril.core.worker.manual import ManualWorker
+from toril.core.worker.routes import Handlers
 from toril.core.worker.run import Runner, Settling
 from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import WorkerOptions, check_concurrency
@@ -40,7 +40,9 @@ class Worker(ManualWorker):
         queue: Name of the queue.
         handler: Called with each job: ``async def`` on the event loop, ``def`` in a thread. What it returns
             is the job's result; what it raises fails the attempt, or steers the job (see
-            ``toril.errors.Steer``). ``None`` for a worker that only processes by hand.
+            ``toril.errors.Steer``). ``None`` for a worker that only processes by hand. A mapping gives each
+            name of jobs a handler of its own, and ``"*"`` one for all other names; a job whose name has
+            none fails. A parameter with a type of yours gets the job's data, decoded and checked.
         url: Of the server; ``None`` for ``TORIL_URL``, ``REDIS_URL`` or the embedded server.
         store: A store that is open already, instead of ``url``.
         prefix: Prefix of all keys of the queue.
@@ -53,7 +55,7 @@ class Worker(ManualWorker):
     def __init__(
         self,
         queue: str,
-        handler: Handler | None = None,
+        handler: Handlers | None = None,
         *,
         url: str | None = None,
         store: Store | None = None,

@@ -1,0 +1,82 @@
+"""The handlers of a worker: one for all jobs, or each by the name of its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, Protocol, cast
+
+from toril.core.job import Job
+from toril.core.worker.handler import Handler, HandlerCall
+from toril.core.worker.threads import HandlerThreads
+from toril.errors import OptionError, UnknownJobName
+
+#: One handler for all jobs, or handlers by the name of their jobs; ``"*"`` serves all other names.
+Handlers = Handler | Mapping[str, Handler]
+
+_OTHERS = "*"
+
+
+class Call(Protocol):
+    """What runs a job."""
+
+    def run(self, job: Job, /) -> Awaitable[Any]:
+        """Call the job's handler; answers what it returns, raises what it raises."""
+        ...
+
+    def close(self) -> None:
+        """Let idle threads end."""
+        ...
+
+
+class Routes:
+    """Handlers by the names of their jobs, as they are now: later changes of the mapping are not seen.
+
+    Raises:
+        OptionError: There is no handler, a name is no text, or a handler can't be called with a job.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        if not handlers:
+            raise OptionError("handler", handlers, "must have a handler for one name at least")
+        self._threads = HandlerThreads()
+        runs = {
+            name: HandlerCall(handler, self._threads, f"handler[{name!r}]").run
+            for name, handler in _checked(handlers)
+        }
+        self._names = list(runs)
+        self._others = runs.get(_OTHERS)
+        # By the name as it is stored, so that nothing has to be decoded for a look.
+        self._runs = {name.encode("utf-8", "surrogatepass"): run for name, run in runs.items()}
+
+    def run(self, job: Job) -> Awaitable[Any]:
+        """Call the handler of the job's name.
+
+        Raises:
+            UnknownJobName: There is none.
+        """
+        run = self._runs.get(job.fields.get(b"name", b""), self._others)
+        if run is None:
+            raise UnknownJobName(job.name, self._names)
+        return run(job)
+
+    def close(self) -> None:
+        """Let idle threads end; see ``HandlerThreads.close``."""
+        self._threads.close()
+
+
+def call_of(handler: Handlers) -> Call:
+    """A handler or a mapping of them, ready to be called with jobs.
+
+    Raises:
+        OptionError: One of them can't be used.
+    """
+    if isinstance(handler, Mapping):
+        return Routes(cast("Mapping[str, Handler]", handler))
+    return HandlerCall(handler)
+
+
+def _checked(handlers: Mapping[Any, Handler]) -> list[tuple[str, Handler]]:
+    for name, handler in handlers.items():
+        if not isinstance(name, str):
+            raise OptionError(f"handler[{name!r}]", handler, "names of jobs are texts")
+    return list(handlers.items())

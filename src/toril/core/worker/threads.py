@@ -1,0 +1,59 @@
+"""Plain functions as handlers: each call in a thread, so that it may block."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from toril.core.blocking import BlockingJob
+from toril.core.job import Job
+from toril.core.portal import caller_of
+
+# Threads are made as they are needed; this is only how many there may be.
+_MOST_THREADS = 1000
+
+
+class HandlerThreads:
+    """The threads that the plain handlers of a worker share."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+
+    async def run(self, handler: Callable[[BlockingJob], Any], job: Job) -> Any:
+        """Call a handler in a thread; answers what it returns, raises what it raises."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="toril-handler")
+        loop = asyncio.get_running_loop()
+        context = contextvars.copy_context()
+        blocking = BlockingJob(job, caller_of(loop))
+        answer = await loop.run_in_executor(self._pool, _catching, context, handler, blocking)
+        if isinstance(answer, _Raised):
+            raise answer.error
+        # A plain function may hand back a coroutine, which belongs on the loop.
+        return await answer if inspect.isawaitable(answer) else answer
+
+    def close(self) -> None:
+        """Let idle threads end. One that still runs a handler can't be stopped, and is not waited for."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False)
+            self._pool = None
+
+
+class _Raised:
+    """What a handler raised, as a value: futures take no ``StopIteration``, loops no ``SystemExit``."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = RuntimeError(repr(error)) if isinstance(error, StopIteration) else error
+
+
+def _catching(context: contextvars.Context, handler: Callable[[BlockingJob], Any], job: BlockingJob) -> Any:
+    try:
+        return context.run(handler, job)
+    except BaseException as error:
+        return _Raised(error)
