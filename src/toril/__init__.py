@@ -2,6 +2,7 @@
 
 from toril._version import __version__
 from toril.core.blocking import BlockingJob
+from toril.core.events import QueueEvents
 from toril.core.inspector import Inspector
 from toril.core.job import Job
 from toril.core.queue import JobSpec, Queue
@@ -31,6 +32,7 @@ from toril.errors import (
     PendingChildren,
     RateLimit,
     RateLimitError,
+    ReaderReplaced,
     ResultTimeout,
     Retry,
     ReturnToWait,
@@ -50,6 +52,7 @@ from toril.errors import (
 from toril.model.backoff import Backoff
 from toril.model.bullmq import from_bullmq
 from toril.model.dedup import Dedup
+from toril.model.event import Event
 from toril.model.keep import Keep
 from toril.model.options import AddOptions
 from toril.model.parent import ParentRef
@@ -67,6 +70,7 @@ __all__ = [
     "DelayedError",
     "DuplicateJob",
     "EmbeddedServerError",
+    "Event",
     "FailedChildren",
     "Inspector",
     "Job",
@@ -89,9 +93,11 @@ __all__ = [
     "ParentRef",
     "PendingChildren",
     "Queue",
+    "QueueEvents",
     "RateLimit",
     "RateLimitError",
     "RateLimiter",
+    "ReaderReplaced",
     "ResultTimeout",
     "Retry",
     "ReturnToWait",

@@ -11,9 +11,10 @@ from toril.errors import StoreMisconfigured
 from toril.model.names import QueueRef
 from toril.store.redis.address import Address
 from toril.store.redis.connection import Connection
+from toril.store.redis.events import RedisEvents
 from toril.store.redis.jobs import RedisJobs
 from toril.store.redis.queues import RedisQueues
-from toril.store.redis.waiting import RedisEventReader, RedisRenewer, RedisWaiter
+from toril.store.redis.waiting import RedisRenewer, RedisWaiter
 
 _logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class RedisStore:
         self._connection = Connection(address)
         self.jobs: RedisJobs = RedisJobs(self._connection, now_ms, receipts=receipts)
         self.queues: RedisQueues = RedisQueues(self._connection, now_ms)
+        self.events: RedisEvents = RedisEvents(self._connection)
         self._checked = False
         self._checking = asyncio.Lock()
 
@@ -82,10 +84,6 @@ class RedisStore:
     def waiter(self, queue: QueueRef, worker: str | None) -> RedisWaiter:
         """An ear of its own for one worker."""
         return RedisWaiter(self._address, queue, worker)
-
-    def event_reader(self, queue: QueueRef) -> RedisEventReader:
-        """A reader of a queue's events."""
-        return RedisEventReader(self._address, queue)
 
     def renewer(self) -> RedisRenewer:
         """A renewer of locks for a thread."""
