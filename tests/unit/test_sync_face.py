@@ -24,8 +24,12 @@ def parameters(function: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
 
 @pytest.mark.parametrize(
     ("blocking", "waiting"),
-    [(toril.sync.Queue, toril.Queue), (toril.sync.Job, toril.Job)],
-    ids=["queue", "job"],
+    [
+        (toril.sync.Queue, toril.Queue),
+        (toril.sync.Job, toril.Job),
+        (toril.sync.QueueEvents, toril.QueueEvents),
+    ],
+    ids=["queue", "job", "events"],
 )
 def test_each_verb_has_a_twin(blocking: type, waiting: type) -> None:
     twins, originals = verbs(blocking), verbs(waiting)

@@ -12,8 +12,8 @@ from toril.model.names import QueueRef
 from toril.model.stream import Place
 from toril.store.contract import Store
 
-# Seconds between two writes of a cursor.
-_EVERY = 1.0
+# A cursor is written after so many seconds, or so many events, whichever comes first.
+_EVERY, _EVENTS = 1.0, 1000
 
 
 class Cursor:
@@ -32,6 +32,7 @@ class Cursor:
         self._handled: Place | None = None
         self._saved: Place | None = None
         self._tried_at = 0.0
+        self._unsaved = 0
 
     async def begin(self, store: Store, start: Place | None) -> Place:
         """Where to begin: where the reader stopped, else ``start``, else now."""
@@ -45,6 +46,7 @@ class Cursor:
 
     def handled(self, place: Place, listeners: Sequence[asyncio.Task[None]]) -> None:
         """An event was handled, as soon as its listeners return."""
+        self._unsaved += 1
         if self._open or listeners:
             self._open.append((place, listeners))
         else:
@@ -58,6 +60,8 @@ class Cursor:
         """Seconds until it should be written; ``None`` if there is nothing to write."""
         if self._reader is None or (not self._open and self._handled == self._saved):
             return None
+        if self._unsaved >= _EVENTS:
+            return 0.0
         return max(self._tried_at + _EVERY - asyncio.get_running_loop().time(), 0.0)
 
     async def save(self, store: Store) -> None:
@@ -67,7 +71,7 @@ class Cursor:
             ReaderReplaced: Somebody else has claimed the name.
             StoreUnavailable: No answer.
         """
-        self._tried_at = asyncio.get_running_loop().time()
+        self._tried_at, self._unsaved = asyncio.get_running_loop().time(), 0
         self._advance()
         place = self._handled
         if self._reader is None or place is None or place == self._saved:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from toril.core.connection import Access, StoreLink
 from toril.core.cursor import Cursor
 from toril.core.feed import BLOCK, Feed, Follower
-from toril.core.signals import Listener, Signals
+from toril.core.signals import Signals
 from toril.errors import OptionError, ReaderReplaced, StoreError, TorilError
 from toril.model.checks import check_number, check_text
 from toril.model.event import Event
@@ -80,8 +80,9 @@ class _Buffer(Follower):
 class QueueEvents:
     """Reads what happens in a queue, in order.
 
-    Loop over it, or give it listeners with ``on``; with a loop, listeners are told of each event before the
-    loop gets it. All readers of an event loop and a server share one connection.
+    Loop over it, or give it listeners with ``on``, or both. A loop begins where the reader became ready, or
+    where the loop before it stopped; each event is told to listeners once. All readers of an event loop and a
+    server share one connection.
 
     A reader with a name keeps its place at the server, and goes on there when it is made again. An event
     counts as handled when the next one is asked for, when ``commit`` is called, or when its listeners have
@@ -123,7 +124,9 @@ class QueueEvents:
         self._link = StoreLink(self.ref, url, store)
         self._cursor = Cursor(self.ref, reader)
         self._signals = Signals(None)
+        # Behind what loops were given, and behind what listeners were told.
         self._place: Place | None = None
+        self._told: Place | None = None
         self._readying: asyncio.Lock | None = None
         self._buffer: _Buffer | None = None
         self._pump: asyncio.Task[None] | None = None
@@ -152,7 +155,7 @@ class QueueEvents:
             self._readying = asyncio.Lock()
         async with self._readying:
             if self._place is None:
-                self._place = await self._cursor.begin(access.store, self._start)
+                self._place = self._told = await self._cursor.begin(access.store, self._start)
         return access
 
     async def __aenter__(self) -> Self:
@@ -163,7 +166,7 @@ class QueueEvents:
     ) -> None:
         await self.close()
 
-    def on(self, event: str, listener: Listener) -> None:
+    def on(self, event: str, listener: Callable[[Any], object]) -> None:
         """Call ``listener`` with each event of this name.
 
         Listeners may be plain functions or ``async``. What they raise is logged, and harms nobody. They are
@@ -182,7 +185,7 @@ class QueueEvents:
         if access is not None and self._has_listeners():
             self._start_pump(access)
 
-    def off(self, event: str, listener: Listener) -> None:
+    def off(self, event: str, listener: Callable[[Any], object]) -> None:
         """Don't call this listener any more; nothing happens if it wasn't added."""
         self._signals.remove(event, listener)
 
@@ -215,26 +218,29 @@ class QueueEvents:
         return self._read()
 
     async def _read(self, access: Access | None = None) -> AsyncGenerator[Event]:
+        in_loop = access is None
         if access is None:
             access = await self._open()
             await self._stop_pump()
-        buffer = self._take_over(access)
+        buffer = self._take_over(access, self._place if in_loop else self._told)
         try:
             while (taken := await self._next(access, buffer)) is not None:
                 event, count = taken
-                self._place = Place(StreamId.parse(event.id), count)
-                self._in_hand = (self._place, self._tell(event))
+                place = Place(StreamId.parse(event.id), count)
+                if in_loop:
+                    self._place = place
+                self._in_hand = (place, self._tell(event, place))
                 yield event
         finally:
             access.feed_of(self.ref).unfollow(buffer)
 
-    def _take_over(self, access: Access) -> _Buffer:
+    def _take_over(self, access: Access, place: Place | None) -> _Buffer:
         feed, before = access.feed_of(self.ref), self._buffer
         if before is not None:
             before.wake()
             feed.unfollow(before)
-        assert self._place is not None
-        self._buffer = _Buffer(self.ref, self._place, self._block, self._signals, feed)
+        assert place is not None
+        self._buffer = _Buffer(self.ref, place, self._block, self._signals, feed)
         feed.follow(self._buffer)
         return self._buffer
 
@@ -249,7 +255,10 @@ class QueueEvents:
             await buffer.wait(self._cursor.due_in())
         return None
 
-    def _tell(self, event: Event) -> list[asyncio.Task[None]]:
+    def _tell(self, event: Event, place: Place) -> list[asyncio.Task[None]]:
+        if self._told is not None and place.id <= self._told.id and not event.is_gap:
+            return []
+        self._told = place
         listeners = self._signals.tell(event.name, event)
         if event.job_id is not None:
             listeners += self._signals.tell(f"{event.name}:{event.job_id}", event)

@@ -60,7 +60,7 @@ class Follower:
         raise TypeError(f"{type(self).__name__} takes no {events}")
 
     def lose(self) -> None:
-        """The connection was lost, or the stream can't be read; see ``error``. Told once, until it is over."""
+        """The connection was lost, or the stream can't be read; see ``error``. Told once."""
 
     def give(self, reading: Reading) -> None:
         """Hand over what was read."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from toril.core.events import QueueEvents as AsyncQueueEvents
 from toril.core.feed import BLOCK
 from toril.core.portal import portal
-from toril.core.signals import Listener
 from toril.model.event import Event
+
+Listener = Callable[[Any], object]
 
 
 class QueueEvents:
