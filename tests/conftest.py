@@ -13,8 +13,8 @@ import pytest
 from tests.support.clock import Clock
 from tests.support.database import Database
 from tests.support.eventually import eventually
-from tests.support.factories import QueueFactory, WorkerFactory, WorkerStarter
-from toril import AddOptions, Queue, Worker
+from tests.support.factories import EventsFactory, QueueFactory, WorkerFactory, WorkerStarter
+from toril import AddOptions, Queue, QueueEvents, Worker
 from toril.embedded import ensure_server
 from toril.store.contract import Store
 from toril.store.opening import open_store
@@ -89,6 +89,22 @@ async def new_queue(url: str, prefix: str) -> AsyncIterator[QueueFactory]:
 async def queue(new_queue: QueueFactory) -> Queue:
     """A queue, ready for use."""
     return await new_queue().ready()
+
+
+@pytest.fixture
+async def new_events(url: str, prefix: str) -> AsyncIterator[EventsFactory]:
+    """Makes readers of events; they are closed after the test."""
+    made: list[QueueEvents] = []
+    server = url
+
+    def make(name: str = NAME, *, url: str | None = None, **options: Any) -> QueueEvents:
+        events = QueueEvents(name, url=url or server, prefix=prefix, **options)
+        made.append(events)
+        return events
+
+    yield make
+    for events in made:
+        await events.close()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from toril._version import __version__
 from toril.core.blocking import BlockingJob
+from toril.core.events import QueueEvents
 from toril.core.flow import Flow
 from toril.core.inspector import Inspector
 from toril.core.job import Job
@@ -40,6 +41,7 @@ from toril.errors import (
     PendingChildren,
     RateLimit,
     RateLimitError,
+    ReaderReplaced,
     ResultTimeout,
     Retry,
     ReturnToWait,
@@ -61,6 +63,7 @@ from toril.errors import (
 from toril.model.backoff import Backoff
 from toril.model.bullmq import from_bullmq
 from toril.model.dedup import Dedup
+from toril.model.event import Event
 from toril.model.keep import Keep
 from toril.model.options import AddOptions
 from toril.model.parent import ParentRef
@@ -82,6 +85,7 @@ __all__ = [
     "Dependencies",
     "DuplicateJob",
     "EmbeddedServerError",
+    "Event",
     "FailedChildren",
     "Flow",
     "FlowProducer",
@@ -110,9 +114,11 @@ __all__ = [
     "ParentRef",
     "PendingChildren",
     "Queue",
+    "QueueEvents",
     "RateLimit",
     "RateLimitError",
     "RateLimiter",
+    "ReaderReplaced",
     "ResultTimeout",
     "Retry",
     "ReturnToWait",

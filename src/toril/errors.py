@@ -24,6 +24,7 @@ TorilError
 │   ├── DuplicateJob                    ``on_duplicate="raise"`` met an existing id
 │   ├── JobFailed                       what ``Job.result`` raises for a failed job
 │   └── JobRemoved                      what ``Job.result`` raises for a job that is gone
+├── ReaderReplaced                      another process reads events under the same name
 └── ResultTimeout (TimeoutError)        ``Job.result`` waited long enough
 
 Steer                                   raised by a handler to say what shall happen to its job
@@ -243,6 +244,18 @@ class JobRemoved(JobError):
 
 class ResultTimeout(TorilError, TimeoutError):
     """The job did not finish within the time given to ``Job.result``; it goes on all the same."""
+
+
+class ReaderReplaced(TorilError):
+    """Another process, or object, has begun to read events under this reader's name; this one has to stop.
+
+    Attributes:
+        reader: The name.
+    """
+
+    def __init__(self, reader: str, queue: str) -> None:
+        super().__init__(f"reader {reader!r} of queue {queue} was started elsewhere; give each its own name")
+        self.reader = reader
 
 
 class Steer(Exception):

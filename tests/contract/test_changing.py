@@ -215,29 +215,3 @@ async def test_a_waiter_can_be_closed_while_it_waits(teller: Teller, database: D
 
     await eventually(lambda: not any(client["cmd"] == "bzpopmin" for client in database.clients()))
     assert database.command("ZCARD", teller.key("marker")) == 1
-
-
-async def test_a_reader_misses_nothing_after_it_has_started(teller: Teller) -> None:
-    await teller.add()
-    reader = teller.store.event_reader(teller.queue)
-    try:
-        await reader.start()
-        await teller.add(job_id="mine")
-        events = await reader.read()
-        assert [(event["event"], event["jobId"]) for event in events] == [
-            ("added", "mine"),
-            ("waiting", "mine"),
-        ]
-    finally:
-        await reader.close()
-
-
-async def test_a_reader_may_start_before_there_are_events(teller: Teller) -> None:
-    reader = teller.store.event_reader(teller.queue)
-    try:
-        await reader.start()
-        reading = asyncio.create_task(reader.read())
-        await teller.add()
-        assert (await asyncio.wait_for(reading, 3))[0]["event"] == "added"
-    finally:
-        await reader.close()

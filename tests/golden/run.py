@@ -7,7 +7,16 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from tests.golden import ops_control, ops_flow, ops_getters, ops_job, ops_queue, ops_scheduler, ops_worker
+from tests.golden import (
+    ops_control,
+    ops_events,
+    ops_flow,
+    ops_getters,
+    ops_job,
+    ops_queue,
+    ops_scheduler,
+    ops_worker,
+)
 from tests.golden.compare import Replay, compare
 from tests.golden.dump import Server
 from tests.golden.scenario import Scenario, Step
@@ -22,6 +31,7 @@ Operation = Callable[[Session, Args], Awaitable[JSON]]
 #: What each recorded operation is with toril.
 OPERATIONS: Mapping[str, Operation] = {
     **ops_control.OPERATIONS,
+    **ops_events.OPERATIONS,
     **ops_flow.OPERATIONS,
     **ops_scheduler.OPERATIONS,
     **ops_getters.OPERATIONS,

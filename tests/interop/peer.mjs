@@ -15,12 +15,13 @@ import {
   FlowProducer,
   Queue,
   QueueEvents,
+  QueueEventsProducer,
   UnrecoverableError,
   WaitingChildrenError,
   Worker,
 } from "bullmq";
 
-// All that QueueEvents tells of a queue, but for events of the user's own.
+// All that QueueEvents tells of a queue, and one event of the user's own.
 const EVENTS = [
   "active",
   "added",
@@ -31,6 +32,7 @@ const EVENTS = [
   "drained",
   "duplicated",
   "failed",
+  "greet",
   "paused",
   "progress",
   "removed",
@@ -103,6 +105,7 @@ function open(key, make) {
 }
 
 const queueOf = (name) => open(`queue ${name}`, () => new Queue(name, base));
+const producerOf = (name) => open(`producer ${name}`, () => new QueueEventsProducer(name, base));
 const flowProducer = () => open("flows", () => new FlowProducer(base));
 
 function tell(line) {
@@ -194,6 +197,8 @@ const commands = {
   isPaused: ({ queue }) => queueOf(queue).isPaused(),
   worker: startWorker,
   events: async ({ queue }) => void (await eventsOf(queue)),
+  publish: async ({ queue, event, maxEvents }) => producerOf(queue).publishEvent(event, maxEvents),
+  getQueueEvents: async ({ queue }) => (await queueOf(queue).getQueueEvents()).length,
   release: () => held.splice(0).forEach((goOn) => goOn()),
   begin,
   leave,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from toril import AddOptions, Queue, Worker
+from toril import AddOptions, Queue, QueueEvents, Worker
 from toril.store.contract import Store
 
 
@@ -19,6 +19,12 @@ class QueueFactory(Protocol):
         store: Store | None = ...,
         default_job_options: AddOptions | None = ...,
     ) -> Queue: ...
+
+
+class EventsFactory(Protocol):
+    """Makes readers of events of this test."""
+
+    def __call__(self, name: str = ..., *, url: str | None = ..., **options: Any) -> QueueEvents: ...
 
 
 class WorkerFactory(Protocol):

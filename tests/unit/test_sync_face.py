@@ -28,8 +28,9 @@ def parameters(function: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
         (toril.sync.Queue, toril.Queue),
         (toril.sync.Job, toril.Job),
         (toril.sync.FlowProducer, toril.FlowProducer),
+        (toril.sync.QueueEvents, toril.QueueEvents),
     ],
-    ids=["queue", "job", "flow producer"],
+    ids=["queue", "job", "flow producer", "events"],
 )
 def test_each_verb_has_a_twin(blocking: type, waiting: type) -> None:
     twins, originals = verbs(blocking), verbs(waiting)

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from toril.core.feed import Feed
 from toril.core.results import ResultReader
 from toril.errors import StoreUnavailable
 from toril.model.names import QueueRef
@@ -28,12 +29,21 @@ class Access:
     users: int = 0
     closed: bool = False
     readers: dict[QueueRef, ResultReader] = field(default_factory=dict[QueueRef, ResultReader])
+    feeds: dict[int, Feed] = field(default_factory=dict[int, Feed])
+
+    def feed_of(self, queue: QueueRef) -> Feed:
+        """What reads the events of this queue, and of others."""
+        lane = self.store.events.lane(queue)
+        feed = self.feeds.get(lane)
+        if feed is None:
+            feed = self.feeds[lane] = Feed(self.store, queue)
+        return feed
 
     def results_of(self, queue: QueueRef) -> ResultReader:
         """Who waits for jobs of this queue to finish."""
         reader = self.readers.get(queue)
         if reader is None:
-            reader = self.readers[queue] = ResultReader(self.store, queue)
+            reader = self.readers[queue] = ResultReader(self.store, self.feed_of(queue), queue)
         return reader
 
     async def leave(self) -> None:
@@ -44,7 +54,10 @@ class Access:
         self.closed = True
         readers, self.readers = self.readers, {}
         for reader in readers.values():
-            await reader.close()
+            reader.close()
+        feeds, self.feeds = self.feeds, {}
+        for feed in feeds.values():
+            await feed.close()
         if self.owned:
             await self.store.close()
 

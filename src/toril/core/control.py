@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from toril.core.inspector import Inspector
 from toril.core.job import log_text
 from toril.core.payload import encode
+from toril.core.publishing import event_words
 from toril.errors import OptionError
 from toril.model.checks import check_int
 from toril.model.duration import Duration, datetime_to_ms, to_ms
@@ -79,3 +81,33 @@ class Control(Inspector):
         """
         text = encode(progress, "progress")
         await (await self._open()).store.jobs.update_progress(self.ref, str(id), text)
+
+    async def publish_event(
+        self,
+        name: str,
+        fields: Mapping[str, Any] | None = None,
+        /,
+        *,
+        max_events: int | None = None,
+        **more: Any,
+    ) -> str:
+        """Tell an event of your own to all who read the queue's events.
+
+        Args:
+            name: What happened; not one of the names that queues use themselves.
+            fields: What to tell; a ``str`` is stored as it is, everything else as JSON. ``jobId`` makes it an
+                event of a job.
+            max_events: Trim the stream, which holds all events of the queue, to about so many; ``None`` is
+                what the queue keeps anyway. (BullMQ trims it to 1000 here.)
+            more: More fields, by name.
+
+        Returns:
+            Id of the event.
+
+        Raises:
+            OptionError: The name or a field can't be used; nothing was written.
+        """
+        words = event_words(name, {**(fields or {}), **more})
+        if max_events is not None:
+            check_int(max_events, "max_events")
+        return await (await self._open()).store.events.publish(self.ref, words, max_events)

@@ -1,19 +1,20 @@
-"""Waiting for jobs to finish: one reader of a queue's events serves all who wait."""
+"""Waiting for jobs to finish: one follower of a queue's events serves all who wait."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections.abc import Sequence
 
+from toril.core.feed import Feed, Follower
 from toril.errors import StoreError, StoreUnavailable
+from toril.model.event import Event
 from toril.model.names import QueueRef
-from toril.store.contract import EventReader, Store
-
-_logger = logging.getLogger(__name__)
+from toril.model.stream import Place
+from toril.store.contract import Store
 
 #: Events that say that a job will not change any more.
-_LAST_EVENTS = frozenset({"completed", "failed", "removed"})
-# Seconds until a reader that lost its connection tries again.
+_LAST_EVENTS = frozenset({b"completed", b"failed", b"removed"})
+# Seconds until the end of a stream is asked for again.
 _PAUSE = 0.5
 
 
@@ -50,12 +51,13 @@ class Word:
 class ResultReader:
     """Tells waiters when their job has finished, or when they had better look themselves."""
 
-    def __init__(self, store: Store, queue: QueueRef) -> None:
+    def __init__(self, store: Store, feed: Feed, queue: QueueRef) -> None:
         self._store = store
+        self._feed = feed
         self._queue = queue
         self._waiters: dict[str, set[Word]] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._ready = asyncio.Event()
+        self._follower: _Finishes | None = None
+        self._starting = asyncio.Lock()
         self._closed = False
 
     async def subscribe(self, id: str) -> Word:
@@ -68,65 +70,67 @@ class ResultReader:
             raise StoreUnavailable(f"queue {self._queue.name} was closed")
         word = Word()
         self._waiters.setdefault(id, set()).add(word)
-        if self._task is None or self._task.done():
-            self._ready = asyncio.Event()
-            self._task = asyncio.create_task(self._read(self._ready))
         try:
-            await self._ready.wait()
+            async with self._starting:
+                if self._follower is None:
+                    place = await self._end()
+                    self._follower = _Finishes(self._queue, place, self)
+                    self._feed.follow(self._follower)
         except BaseException:
             self.unsubscribe(id, word)
             raise
         return word
 
+    async def _end(self) -> Place:
+        """Where the stream ends; a server that is away is waited for."""
+        while not self._closed:
+            try:
+                return await self._store.events.end(self._queue)
+            except StoreError:
+                await asyncio.sleep(_PAUSE)
+        raise StoreUnavailable(f"queue {self._queue.name} was closed")
+
     def unsubscribe(self, id: str, word: Word) -> None:
-        """The waiter has what it wanted; the last one to leave stops the reader."""
+        """The waiter has what it wanted; the last one to leave stops the reading."""
         waiters = self._waiters.get(id, set())
         waiters.discard(word)
         if not waiters:
             self._waiters.pop(id, None)
-        if not self._waiters and self._task is not None:
-            self._task.cancel()
-            self._task = None
+        if not self._waiters and self._follower is not None:
+            self._feed.unfollow(self._follower)
+            self._follower = None
 
-    async def _read(self, ready: asyncio.Event) -> None:
-        reader = self._store.event_reader(self._queue)
-        try:
-            while True:
-                try:
-                    await self._follow(reader, ready)
-                except StoreError as error:
-                    _logger.warning(
-                        "lost the events of a queue", extra={"queue": self._queue.name, "error": str(error)}
-                    )
-                    await asyncio.sleep(_PAUSE)
-        finally:
-            # Whoever is told nothing any more has to look.
-            ready.set()
-            await reader.close()
-
-    async def _follow(self, reader: EventReader, ready: asyncio.Event) -> None:
-        await reader.start()
-        ready.set()
-        # What finished while nobody listened is found by looking.
-        self._wake_all()
-        while True:
-            for event in await reader.read():
-                if event.get("event") in _LAST_EVENTS:
-                    self._wake(event.get("jobId", ""), event)
-
-    def _wake(self, id: str, event: dict[str, str] | None) -> None:
+    def wake(self, id: str, event: dict[str, str] | None) -> None:
+        """Tell those who wait for a job."""
         for word in self._waiters.get(id, ()):
             word.tell(event)
 
-    def _wake_all(self) -> None:
+    def wake_all(self) -> None:
+        """Let everybody look: what finished meanwhile, nobody was told of."""
         for id in self._waiters:
-            self._wake(id, None)
+            self.wake(id, None)
 
-    async def close(self) -> None:
-        """Stop reading; who still waits is woken."""
+    def close(self) -> None:
+        """Who still waits is woken; the feed is closed by whoever owns it."""
         self._closed = True
-        task, self._task = self._task, None
-        self._wake_all()
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        self.wake_all()
+
+
+class _Finishes(Follower):
+    """Passes on the ends of jobs."""
+
+    def __init__(self, queue: QueueRef, place: Place, reader: ResultReader) -> None:
+        super().__init__(queue, place)
+        self._reader = reader
+
+    def take(self, events: Sequence[tuple[Event, int | None]]) -> None:
+        """Pass on what ends jobs."""
+        for event, _ in events:
+            if event.is_gap:
+                self._reader.wake_all()
+            elif event.raw.get(b"event") in _LAST_EVENTS:
+                self._reader.wake(event.job_id or "", event.fields)
+
+    def lose(self) -> None:
+        """Events are late; those who wait look themselves."""
+        self._reader.wake_all()

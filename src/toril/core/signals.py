@@ -22,10 +22,10 @@ class Signals:
     """Named events with listeners, plain or ``async``.
 
     Args:
-        names: The events that can be told.
+        names: The events that can be told; ``None`` for any.
     """
 
-    def __init__(self, names: Collection[str]) -> None:
+    def __init__(self, names: Collection[str] | None) -> None:
         self._names = names
         self._listeners: dict[str, list[Listener]] = {}
         self._running: set[asyncio.Task[None]] = set()
@@ -36,7 +36,7 @@ class Signals:
         Raises:
             OptionError: There is no such event, or the listener can't be called.
         """
-        if name not in self._names:
+        if self._names is not None and name not in self._names:
             raise OptionError.unknown(name, listener, self._names)
         if not callable(listener):
             raise OptionError("listener", listener, "must be callable")
@@ -47,8 +47,13 @@ class Signals:
         if listener in self._listeners.get(name, ()):
             self._listeners[name].remove(listener)
 
-    def tell(self, name: str, *facts: object) -> None:
-        """Tell an event. Plain listeners run now, ``async`` ones as soon as they can; errors are logged."""
+    def tell(self, name: str, *facts: object) -> list[asyncio.Task[None]]:
+        """Tell an event. Plain listeners run now, ``async`` ones as soon as they can; errors are logged.
+
+        Returns:
+            The ``async`` ones, running.
+        """
+        started: list[asyncio.Task[None]] = []
         for listener in tuple(self._listeners.get(name, ())):
             try:
                 answer = listener(*facts)
@@ -59,10 +64,21 @@ class Signals:
                 task = asyncio.ensure_future(_await_listener(name, answer))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
+                started.append(task)
+        return started
 
     def heard(self, name: str) -> bool:
         """Whether anybody listens."""
         return bool(self._listeners.get(name))
+
+    def any_but(self, name: str) -> bool:
+        """Whether anybody listens to another event than this one."""
+        return any(listeners for other, listeners in self._listeners.items() if other != name)
+
+    async def catch_up(self, most: int) -> None:
+        """Wait while more than so many ``async`` listeners run, but not for ever."""
+        if len(self._running) > most:
+            await asyncio.wait(self._running, timeout=_PATIENCE)
 
     async def settle(self) -> None:
         """Wait until the ``async`` listeners that were called have returned; the slowest are cancelled."""

@@ -6,6 +6,7 @@ order. The queue is an argument: one store serves all queues. Callers pass delay
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ import msgspec
 from toril.errors import JobError
 from toril.model.job import Fields, JobRecord
 from toril.model.names import QueueRef
+from toril.model.stream import Look, Place, StreamId
 
 
 class NewJob(msgspec.Struct, array_like=True):
@@ -325,19 +327,46 @@ class Waiter(Protocol):
     async def close(self) -> None: ...
 
 
-class EventReader(Protocol):
-    """One reader of a queue's events, with a connection of its own."""
+class EventStore(Protocol):
+    """Events of queues, and the cursors of their named readers."""
 
-    async def start(self) -> None:
-        """Fix the place to read from: nothing that is told after this returns is missed."""
+    async def end(self, queue: QueueRef) -> Place:
+        """The end of the queue's events, as a concrete place: what is told from now on is behind it."""
         ...
 
-    async def read(self) -> list[dict[str, str]]:
-        """The next events; an empty list after a quiet while.
+    async def claim(self, queue: QueueRef, reader: str, owner: str, start: Place | None) -> Place:
+        """Become the owner of a named reader; a new one begins at ``start``, or now."""
+        ...
 
-        Raises:
-            StoreUnavailable: The connection is lost; what follows may have a gap.
-        """
+    async def move(self, queue: QueueRef, reader: str, owner: str, place: Place) -> bool:
+        """Move the cursor of a named reader; ``False`` if somebody else has claimed it."""
+        ...
+
+    async def forget(self, queue: QueueRef, reader: str) -> bool: ...
+    async def publish(self, queue: QueueRef, words: Sequence[str], most: int | None) -> str: ...
+    def lane(self, queue: QueueRef) -> int:
+        """Queues of the same lane can be followed by the same feed."""
+        ...
+
+    def feed(self, queue: QueueRef) -> EventFeed:
+        """A connection for queues of one lane; it is called after this one."""
+        ...
+
+
+class EventFeed(Protocol):
+    """A connection of its own that reads the events of many queues.
+
+    Each of its calls raises ``StoreUnavailable`` when the connection is lost; the next one opens a new one.
+    """
+
+    async def look(self, queue: QueueRef, after: StreamId, count: int) -> Look:
+        """The stream, and its first ``count`` entries behind an id, at one moment."""
+        ...
+
+    async def wait(
+        self, places: Mapping[QueueRef, StreamId], timeout: float, stop: asyncio.Event
+    ) -> set[QueueRef]:
+        """Wait for entries behind these ids: the queues that have any. 0 does not wait; ``stop`` ends it."""
         ...
 
     async def close(self) -> None: ...
@@ -363,10 +392,11 @@ class Store(Protocol):
     def schedulers(self) -> SchedulerStore: ...
     @property
     def queues(self) -> QueueStore: ...
+    @property
+    def events(self) -> EventStore: ...
     async def ready(self) -> None: ...
     def check_queue(self, queue: QueueRef) -> None: ...
     def check_slot(self, keys: Sequence[str]) -> None: ...
     def waiter(self, queue: QueueRef, worker: str | None) -> Waiter: ...
-    def event_reader(self, queue: QueueRef) -> EventReader: ...
     def renewer(self) -> Renewer: ...
     async def close(self) -> None: ...

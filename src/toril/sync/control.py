@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -44,3 +45,15 @@ class Control(Inspector):
     def update_job_progress(self, id: str, progress: Any) -> None:
         """Report progress of a job from outside."""
         portal.call(self._queue.update_job_progress(id, progress))
+
+    def publish_event(
+        self,
+        name: str,
+        fields: Mapping[str, Any] | None = None,
+        /,
+        *,
+        max_events: int | None = None,
+        **more: Any,
+    ) -> str:
+        """Tell an event of your own."""
+        return portal.call(self._queue.publish_event(name, fields, max_events=max_events, **more))

@@ -34,10 +34,14 @@ class Connection:
     Args:
         name: What it is called in the server's list of clients.
         patience: Seconds without an answer until it is given up; ``None`` leaves that to the caller.
+
+    Attributes:
+        connects: How often it was made.
     """
 
     def __init__(self, address: Address, name: str = "", patience: float | None = PATIENCE) -> None:
         self.address = address
+        self.connects: int = 0
         self._name = name
         self._patience = patience
         self._wire: Wire | ClusterWire | None = None
@@ -90,6 +94,7 @@ class Connection:
                     self._wire = ClusterWire(self.address, self._name, self._patience)
                 else:
                     self._wire = await self.address.connect(self._name, self._patience)
+                self.connects += 1
             return self._wire
 
     def _translated(self, message: str, run: Script | None = None) -> StoreError:

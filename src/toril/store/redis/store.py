@@ -12,11 +12,12 @@ from toril.model.names import QueueRef
 from toril.store.redis.address import Address
 from toril.store.redis.cluster import slot_of
 from toril.store.redis.connection import Connection
+from toril.store.redis.events import RedisEvents
 from toril.store.redis.family import RedisFamily
 from toril.store.redis.jobs import RedisJobs
 from toril.store.redis.queues import RedisQueues
 from toril.store.redis.schedulers import RedisSchedulers
-from toril.store.redis.waiting import RedisEventReader, RedisRenewer, RedisWaiter
+from toril.store.redis.waiting import RedisRenewer, RedisWaiter
 
 _logger = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class RedisStore:
         self.family: RedisFamily = RedisFamily(self._connection)
         self.schedulers: RedisSchedulers = RedisSchedulers(self._connection, now_ms)
         self.queues: RedisQueues = RedisQueues(self._connection, now_ms)
+        self.events: RedisEvents = RedisEvents(self._connection)
         self._checked = False
         self._checking = asyncio.Lock()
 
@@ -103,10 +105,6 @@ class RedisStore:
     def waiter(self, queue: QueueRef, worker: str | None) -> RedisWaiter:
         """An ear of its own for one worker."""
         return RedisWaiter(self._address, queue, worker)
-
-    def event_reader(self, queue: QueueRef) -> RedisEventReader:
-        """A reader of a queue's events."""
-        return RedisEventReader(self._address, queue)
 
     def renewer(self) -> RedisRenewer:
         """A renewer of locks for a thread."""

@@ -1,17 +1,16 @@
-"""Connections of their own: waiting for jobs, reading events, renewing locks from a thread."""
+"""Connections of their own: waiting for jobs, renewing locks from a thread."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from toril.errors import StoreUnavailable
 from toril.model.names import QueueRef
 from toril.store.redis.address import Address
 from toril.store.redis.changes import pack_locks
-from toril.store.redis.codec import fields_of
 from toril.store.redis.connection import Connection
 from toril.store.redis.wire import Word
 
@@ -19,11 +18,9 @@ from toril.store.redis.wire import Word
 _GRACE = 1.0
 # The shortest wait that every server since 6.2 takes for a wait, and the longest; in seconds.
 _SHORTEST, _LONGEST = 0.002, 10.0
-# How long a read of events waits on the server, in ms.
-_EVENT_WAIT_MS = 5_000
 
 
-class _Ear:
+class Ear:
     """A connection that waits on the server, with a deadline of our own: a wait is never deaf."""
 
     def __init__(self, address: Address, name: str) -> None:
@@ -31,18 +28,31 @@ class _Ear:
 
     async def ask(self, timeout: float, *words: Word) -> Any:
         """Ask and wait for ``timeout`` seconds and some grace; breaking off costs the connection."""
+        return await self._within(timeout, self._connection.command(*words), words[0])
+
+    async def run(self, timeout: float, name: str, queue: QueueRef, *args: Word) -> Any:
+        """Run a script, with the same patience."""
+        return await self._within(timeout, self._connection.run(name, queue, *args), name)
+
+    async def _within(self, timeout: float, asking: Awaitable[Any], what: Word) -> Any:
         try:
             async with asyncio.timeout(timeout + _GRACE):
-                return await self._connection.command(*words)
+                return await asking
         except TimeoutError:
             self._connection.drop()
-            raise StoreUnavailable(f"no answer to {words[0]} within {timeout + _GRACE:g} s") from None
-        except BaseException:
+            raise StoreUnavailable(f"no answer to {what} within {timeout + _GRACE:g} s") from None
+        except asyncio.CancelledError:
             # The reply to a wait that nobody waits for any more would take a job's marker with it.
             self._connection.drop()
             raise
 
+    @property
+    def connects(self) -> int:
+        """How many connections there were so far."""
+        return self._connection.connects
+
     async def close(self) -> None:
+        """Close the connection."""
         await self._connection.close()
 
 
@@ -55,7 +65,7 @@ class RedisWaiter:
     """Waits on the marker of a queue."""
 
     def __init__(self, address: Address, queue: QueueRef, worker: str | None) -> None:
-        self._ear = _Ear(address, client_name(queue, f":w:{worker}" if worker else ""))
+        self._ear = Ear(address, client_name(queue, f":w:{worker}" if worker else ""))
         self._key = queue.base + "marker"
 
     async def wait(self, timeout: float) -> int | None:
@@ -71,42 +81,6 @@ class RedisWaiter:
     async def close(self) -> None:
         """Close the connection, a wait under way included."""
         await self._ear.close()
-
-
-class RedisEventReader:
-    """Reads the events of a queue from the moment it is started."""
-
-    def __init__(self, address: Address, queue: QueueRef) -> None:
-        self._ear = _Ear(address, client_name(queue, ":qe"))
-        self._key = queue.base + "events"
-        self._last = b"0-0"
-        self._started = False
-
-    async def start(self) -> None:
-        """Fix the place to read from as a concrete id, so that nothing told after this is missed."""
-        newest = await self._ear.ask(_GRACE, "XREVRANGE", self._key, "+", "-", "COUNT", 1)
-        # After a loss the reading goes on where it was.
-        if not self._started:
-            self._last = newest[0][0] if newest else b"0-0"
-            self._started = True
-
-    async def read(self) -> list[dict[str, str]]:
-        """The next events; an empty list after a quiet while."""
-        words = ("XREAD", "BLOCK", _EVENT_WAIT_MS, "STREAMS", self._key, self._last)
-        reply = await self._ear.ask(_EVENT_WAIT_MS / 1000, *words)
-        if not reply:
-            return []
-        entries = reply[0][1]
-        self._last = entries[-1][0]
-        return [_texts(fields) for _, fields in entries]
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._ear.close()
-
-
-def _texts(flat: Sequence[bytes]) -> dict[str, str]:
-    return {name.decode(): text.decode("utf-8", "replace") for name, text in fields_of(flat).items()}
 
 
 class RedisRenewer:

@@ -1,0 +1,97 @@
+"""How far a named reader has come, kept at the server."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import deque
+from collections.abc import Sequence
+
+from toril.errors import ReaderReplaced, StoreUnavailable
+from toril.model.names import QueueRef
+from toril.model.stream import Place
+from toril.store.contract import Store
+
+# A cursor is written after so many seconds, or so many events, whichever comes first.
+_EVERY, _EVENTS = 1.0, 1000
+
+
+class Cursor:
+    """The place behind the last event that was handled, and so were all before it.
+
+    Args:
+        reader: Name that it is kept under; ``None`` keeps it nowhere.
+    """
+
+    def __init__(self, queue: QueueRef, reader: str | None) -> None:
+        self._queue = queue
+        self._reader = reader
+        self._owner = uuid.uuid4().hex
+        # Places, and the listeners that must have returned before they count.
+        self._open: deque[tuple[Place, Sequence[asyncio.Task[None]]]] = deque()
+        self._handled: Place | None = None
+        self._saved: Place | None = None
+        self._tried_at = 0.0
+        self._unsaved = 0
+
+    async def begin(self, store: Store, start: Place | None) -> Place:
+        """Where to begin: where the reader stopped, else ``start``, else now."""
+        if self._reader is not None:
+            place = await store.events.claim(self._queue, self._reader, self._owner, start)
+        else:
+            place = start or await store.events.end(self._queue)
+        self._open.clear()
+        self._handled = self._saved = place
+        return place
+
+    def handled(self, place: Place, listeners: Sequence[asyncio.Task[None]]) -> None:
+        """An event was handled, as soon as its listeners return."""
+        self._unsaved += 1
+        if self._open or listeners:
+            self._open.append((place, listeners))
+        else:
+            self._handled = place
+
+    def _advance(self) -> None:
+        while self._open and all(listener.done() for listener in self._open[0][1]):
+            self._handled = self._open.popleft()[0]
+
+    def due_in(self) -> float | None:
+        """Seconds until it should be written; ``None`` if there is nothing to write."""
+        if self._reader is None or (not self._open and self._handled == self._saved):
+            return None
+        if self._unsaved >= _EVENTS:
+            return 0.0
+        return max(self._tried_at + _EVERY - asyncio.get_running_loop().time(), 0.0)
+
+    async def save(self, store: Store) -> None:
+        """Write it, if there is something to write.
+
+        Raises:
+            ReaderReplaced: Somebody else has claimed the name.
+            StoreUnavailable: No answer.
+        """
+        self._tried_at, self._unsaved = asyncio.get_running_loop().time(), 0
+        self._advance()
+        place = self._handled
+        if self._reader is None or place is None or place == self._saved:
+            return
+        if not await store.events.move(self._queue, self._reader, self._owner, place):
+            raise ReaderReplaced(self._reader, self._queue.name)
+        self._saved = place
+
+    async def forget(self, store: Store) -> bool:
+        """Remove it; ``False`` if there was none."""
+        return self._reader is not None and await store.events.forget(self._queue, self._reader)
+
+    async def save_if_due(self, store: Store) -> None:
+        """Write it now and then; a server that is away gets it later.
+
+        Raises:
+            ReaderReplaced: Somebody else has claimed the name.
+        """
+        if self.due_in() == 0.0:
+            try:
+                await self.save(store)
+            except StoreUnavailable:
+                return

@@ -1,0 +1,36 @@
+"""Reading events in tests."""
+
+from __future__ import annotations
+
+import asyncio
+
+from toril import Event, QueueEvents
+
+# Seconds for events that have been told to arrive.
+PATIENCE = 15.0
+
+
+async def read(events: QueueEvents, count: int) -> list[Event]:
+    """The next so many events."""
+    found: list[Event] = []
+    async with asyncio.timeout(PATIENCE):
+        async for event in events:
+            found.append(event)
+            if len(found) == count:
+                return found
+    raise AssertionError(f"the events ended after {len(found)}")
+
+
+async def read_until(events: QueueEvents, name: str) -> list[Event]:
+    """Events up to one of this name, which is left out."""
+    found: list[Event] = []
+    async with asyncio.timeout(PATIENCE):
+        async for event in events:
+            if event.name == name:
+                return found
+            found.append(event)
+    raise AssertionError(f"the events ended before {name}")
+
+
+def names(events: list[Event]) -> list[str]:
+    return [event.name for event in events]
