@@ -13,6 +13,8 @@ _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _ANY = ("*", "?")
 # More digits are a slip of the keyboard, and int() takes its time over thousands of them.
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+# ``THU`` and ``MARCH`` hold an H that is none.
+_HASHED = re.compile(r"(?<![A-Za-z])H(?![A-Za-z])")
 _NTH = re.compile(r"0*[1-5]", re.ASCII)
 
 
@@ -86,7 +88,7 @@ def parse_field(text: str, kind: Kind) -> Field:
     """
     if text in _ANY:
         return Field(tuple(_normal(range(kind.least, kind.most + 1), kind)), is_any=True)
-    if "H" in text.upper() and not kind.names:
+    if _HASHED.search(text):
         raise FieldError(
             "H is drawn anew for each run in BullMQ, so that nobody knows the next; give a number"
         )
@@ -107,7 +109,10 @@ def _parse_list(text: str, kind: Kind) -> Field:
     last: list[int] = []
     for part in text.split(","):
         if part.endswith("L") and "L" in kind.marks:
-            _add(last, [_last(part[:-1], kind)], kind)
+            day = _last(part[:-1], kind)
+            if day in last:
+                raise FieldError(f"{part} is there more than once")
+            last.append(day)
         else:
             _add(values, _range(part, kind), kind)
     return Field(tuple(sorted(values)), tuple(sorted(last)))
@@ -158,10 +163,7 @@ def _normal(numbers: range, kind: Kind) -> list[int]:
 
 
 def _number(text: str, kind: Kind) -> int:
-    if _NUMBER.fullmatch(text):
-        number = int(text)
-    else:
-        number = _named(text, kind)
+    number = int(text) if _NUMBER.fullmatch(text) else _named(text, kind)
     if not kind.least <= number <= kind.most:
         raise FieldError(f"{text} is out of range; {kind.allowed}")
     return number
@@ -179,4 +181,4 @@ def _named(text: str, kind: Kind) -> int:
 
 
 def _shown(number: int, kind: Kind) -> str:
-    return f"{kind.names[number - kind.least].upper()}" if kind.names else str(number)
+    return kind.names[number - kind.least].upper() if kind.names else str(number)

@@ -27,7 +27,7 @@ _NAMED = {
     "@weekends": "0 0 0 * * 0,6",
 }
 
-# From here on, whether a day fits no longer depends on the year in which one begins to look.
+# Any does: days are looked for over a century.
 _ANY_YEAR = 2000
 
 
@@ -82,8 +82,9 @@ class Cron:
 
         Returns:
             Milliseconds since 1970; ``None`` if there is none before the year 10000.
-        Source: BullMQ 6.7. Where a clock is put back by less than an hour (Lord Howe), BullMQ may find no
-            instant, or one that has passed; this finds the next.
+        Source: BullMQ 6.7. In two zones it goes astray: around changes of half an hour (Lord Howe) it may
+            find no instant, one that has passed or another time of the night; where the last hour of a day
+            is skipped (Nuuk) it may leave out that day. This finds the next instant of the line.
         """
         try:
             found = Walk(self._days, self._times, self._zone).next(after_ms // 1000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import TypeAlias
 
 from toril.model.cron.days import Days
@@ -12,7 +12,7 @@ from toril.model.cron.days import Days
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
 _DAY = timedelta(days=1)
-_EPOCH = datetime(1970, 1, 1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Ymd: TypeAlias = tuple[int, int, int]
 
@@ -132,7 +132,7 @@ class Walk:
                 if found is not None:
                     return found
                 local = self._leave_hour(local)
-            elif local.hour > self._times.hours[-1]:
+            elif local.hour > self._times.hours[-1] and local.hour != self._repeats:
                 return self._start_of(_day_after(day), late=True)
             else:
                 local = self._reach_hour(local)
@@ -161,12 +161,21 @@ class Walk:
         return self._forward(local, later, later.replace(minute=self._times.minutes[0], second=0))
 
     def _reach_hour(self, local: datetime) -> datetime:
-        """The next hour of the line, or what the clock shows in its place."""
-        target = next((hour for hour in self._times.hours if hour > local.hour), 24)
+        """The next hour of the line (of a repeated one, just the next), or what the clock shows instead."""
+        if local.hour == self._repeats:
+            target = local.hour + 1
+        else:
+            target = next(hour for hour in self._times.hours if hour > local.hour)
         day = local.day
-        while local.day == day and local.hour < target:
+        for _ in range(target - local.hour):
             later = self._local(_seconds(local) + _HOUR)
             local = self._forward(local, later, later.replace(minute=0, second=0))
+            if local.day != day:
+                # What was skipped belongs to the day before.
+                self._stands_in = None
+                break
+            if local.hour >= target:
+                break
         return local
 
     def _forward(self, local: datetime, later: datetime, wanted: datetime) -> datetime:
@@ -203,5 +212,5 @@ def _day_after(day: Ymd) -> Ymd:
 def _seconds(local: datetime) -> int:
     """Since 1970; a time that the clock skips counts on from the last before."""
     offset = local.utcoffset() or timedelta()
-    since = local.replace(tzinfo=None) - offset - _EPOCH
+    since = local.replace(tzinfo=UTC) - offset - _EPOCH
     return since.days * 86_400 + since.seconds

@@ -25,7 +25,7 @@ class LocalZone(tzinfo):
         offset = None if dt is None else dt.replace(tzinfo=None).astimezone().utcoffset()
         return offset or timedelta()
 
-    def dst(self, dt: datetime | None) -> None:
+    def dst(self, _dt: datetime | None, /) -> None:
         return None
 
     def tzname(self, dt: datetime | None) -> str | None:
