@@ -8,13 +8,13 @@
 //   <- {"from": "events", "queue": "work", "event": "completed", "jobId": "1", "args": {...}}
 //
 // "leave" closes all that was opened since "begin", which may then come again. It ends when its input ends.
-// Its argument is the package that it steers: see peer/library.mjs.
+// Its argument is the package that it steers: see node_peer/library.mjs.
 
 import { createInterface } from "node:readline";
-import { flows } from "./peer/flows.mjs";
-import { eventsOf, startWorker } from "./peer/listening.mjs";
-import { begin, held, jobOf, leave, producerOf, queueOf, tell } from "./peer/opened.mjs";
-import { queues } from "./peer/queues.mjs";
+import { flows } from "./node_peer/flows.mjs";
+import { eventsOf, startWorker } from "./node_peer/listening.mjs";
+import { begin, closeWorkers, held, jobOf, leave, producerOf, queueOf, tell } from "./node_peer/opened.mjs";
+import { queues } from "./node_peer/queues.mjs";
 
 async function describe(job) {
   if (!job) return null;
@@ -41,6 +41,7 @@ const commands = {
   waitUntilFinished: async ({ queue, jobId, ttl }) =>
     (await jobOf({ queue, jobId })).waitUntilFinished(await eventsOf(queue), ttl),
   worker: startWorker,
+  closeWorkers,
   events: async ({ queue }) => void (await eventsOf(queue)),
   publish: async ({ queue, event, maxEvents }) => producerOf(queue).publishEvent(event, maxEvents),
   release: () => held.splice(0).forEach((goOn) => goOn()),

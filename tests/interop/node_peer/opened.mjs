@@ -22,13 +22,21 @@ export async function leave() {
   await Promise.all(all.map((it) => (it instanceof Worker ? it.close(true) : it.close())));
 }
 
+export async function closeWorkers() {
+  const workers = [...opened].filter(([, it]) => it instanceof Worker);
+  for (const [key] of workers) opened.delete(key);
+  await Promise.all(workers.map(([, worker]) => worker.close()));
+}
+
+let count = 0;
+
+// A key under which nothing is open.
+export const newKey = (kind) => `${kind} ${(count += 1)}`;
+
 export function open(key, make) {
   if (!opened.has(key)) opened.set(key, make());
   return opened.get(key);
 }
-
-// A key under which nothing is open.
-export const newKey = (kind) => `${kind} ${opened.size}`;
 
 export const queueOf = (name) => open(`queue ${name}`, () => new Queue(name, base));
 export const producerOf = (name) => open(`producer ${name}`, () => new QueueEventsProducer(name, base));
