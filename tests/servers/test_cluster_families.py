@@ -23,11 +23,11 @@ async def add_up(job: Job) -> int:
 
 
 async def test_a_tree_over_queues_of_one_slot(three_nodes: Cluster) -> None:
-    place = {"url": three_nodes.url, "prefix": "{shop}"}
+    url, prefix = three_nodes.url, "{shop}"
     async with (
-        FlowProducer(url=three_nodes.url, prefix="{shop}") as producer,
-        Worker("sums", add_up, **place),
-        Worker("parts", add_up, **place),
+        FlowProducer(url=url, prefix=prefix) as producer,
+        Worker("sums", add_up, url=url, prefix=prefix),
+        Worker("parts", add_up, url=url, prefix=prefix),
     ):
         leaves = [Flow("leaf", n, queue="parts") for n in range(5)]
         node = await producer.add(Flow("root", 100, queue="sums", children=leaves))
