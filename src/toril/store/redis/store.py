@@ -14,7 +14,9 @@ from toril.store.redis.cluster import slot_of
 from toril.store.redis.connection import Connection
 from toril.store.redis.family import RedisFamily
 from toril.store.redis.jobs import RedisJobs
+from toril.store.redis.limits import RedisLimits
 from toril.store.redis.queues import RedisQueues
+from toril.store.redis.removals import RedisRemovals
 from toril.store.redis.waiting import RedisEventReader, RedisRenewer, RedisWaiter
 
 _logger = logging.getLogger(__name__)
@@ -38,6 +40,8 @@ class RedisStore:
         self.jobs: RedisJobs = RedisJobs(self._connection, now_ms, receipts=receipts)
         self.family: RedisFamily = RedisFamily(self._connection)
         self.queues: RedisQueues = RedisQueues(self._connection, now_ms)
+        self.removals: RedisRemovals = RedisRemovals(self._connection)
+        self.limits: RedisLimits = RedisLimits(self._connection)
         self._checked = False
         self._checking = asyncio.Lock()
 
