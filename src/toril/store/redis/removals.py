@@ -10,8 +10,8 @@ from toril.store.contract import Obliteration
 from toril.store.redis.codec import accept, pack
 from toril.store.redis.connection import Connection
 
-# Jobs in one call; with what hangs on them, it stays below some 3 ms of the server's time.
-_MOST_A_CALL = 200
+# Jobs in one call; with what hangs on them, it stays below 3 ms of the server's time.
+_MOST_A_CALL = 100
 # Ids read at once from a list, and keys looked at by one step of a scan.
 _LISTED_A_CALL = 5000
 _KEYS_A_STEP = 1000
