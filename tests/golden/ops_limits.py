@@ -60,7 +60,8 @@ async def remove_rate_limit_key(session: Session, args: Args) -> JSON:
 
 
 async def rate_limit_ttl(session: Session, args: Args) -> JSON:
-    most = args.integer("maxJobs") if "maxJobs" in args else None
+    # BullMQ takes 0 for "none given".
+    most = args.integer("maxJobs", 0) or None
     seconds = await queue_of(session, args).get_rate_limit_ttl(most)
     if seconds is None:
         return _ABSENT

@@ -57,9 +57,8 @@ async def remove_pending_children(session: Session, args: Args) -> JSON:
 
 async def untie_child(session: Session, args: Args) -> JSON:
     job = (await session.job(args)).job
-    if job.parent_key is None:
-        return False
-    return await session.store.removals.untie_child(job.queue, job.id, job.parent_key)
+    # Without a parent that is no different from one that is gone.
+    return await session.store.removals.untie_child(job.queue, job.id, job.parent_key or "")
 
 
 OPERATIONS = {
