@@ -62,6 +62,8 @@ class ClusterWire:
         )
         for command in _RESHAPED:
             self._client.set_response_callback(command, cast("Any", _as_it_is))
+        # It would put the cursors of all nodes together; one node is scanned.
+        self._client.result_callbacks.pop("SCAN", None)
         self._turns = asyncio.Semaphore(_CALLS)
         self.lost: bool = False
 
