@@ -14,7 +14,16 @@ from toril import OptionError, Queue
 
 NOT_FLAGS: list[Any] = [1, 0, "yes", None]
 NOT_COUNTS: list[Any] = [-1, 1.5, "3", True, None, math.nan]
-NOT_DURATIONS: list[Any] = [-1, "5", True, None, math.nan, math.inf, timedelta(seconds=-1), datetime.now(UTC)]
+NOT_DURATIONS: list[Any] = [
+    -1,
+    "5",
+    True,
+    None,
+    math.nan,
+    math.inf,
+    timedelta(seconds=-1),
+    datetime(2030, 1, 1, tzinfo=UTC),
+]
 NOT_IDS: list[Any] = ["", None, 7, b"d", "a\ud800"]
 
 Verb = Callable[[Queue, Any], Awaitable[Any]]
