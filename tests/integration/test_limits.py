@@ -155,6 +155,28 @@ async def test_a_handler_that_is_told_to_come_later_is_left_alone_for_so_long(
         assert job.attempts_made == 1
 
 
+async def test_the_longest_of_several_limits_counts(queue: Queue, start_worker: WorkerStarter) -> None:
+    starts = Starts()
+    both_run = asyncio.Barrier(2)
+
+    async def handler(job: Job) -> None:
+        await starts.note(job)
+        if len(starts.times) <= 2:
+            await both_run.wait()
+            if job.data == "short":
+                raise RateLimit(0.2)
+            # The other job's limit has begun.
+            await eventually(queue.get_rate_limit_ttl)
+            raise RateLimit(0.7)
+
+    await start_worker(handler, concurrency=2)
+    jobs = [await queue.add("work", data) for data in ("short", "long")]
+    await asyncio.gather(*(job.result(timeout=10) for job in jobs))
+
+    assert len(starts.times) == 4
+    assert starts.times[2] - starts.times[1] >= 0.65
+
+
 class Gate:
     """A handler that runs until it is told to end; counts how many run."""
 
@@ -198,6 +220,25 @@ async def test_raising_the_global_concurrency_lets_jobs_start_at_once(
 
 async def _all_done(queue: Queue, count: int) -> bool:
     return await queue.get_completed_count() == count
+
+
+async def test_a_slot_that_a_lost_job_held_is_used_when_that_is_cleaned(
+    queue: Queue, start_worker: WorkerStarter, database: Database
+) -> None:
+    gate = Gate()
+    await queue.set_global_concurrency(1)
+    await queue.add("lost")
+    database.command("RPOPLPUSH", f"{queue.ref.base}wait", f"{queue.ref.base}active")
+    await start_worker(gate.handle, skip_stalled_check=True)
+    await queue.add("waits")
+    await eventually(lambda: database.command("INFO", "clients")["blocked_clients"] == 1)
+    # The word of the job that was lost was heard; there was nothing to be had.
+    await eventually(lambda: not database.command("EXISTS", f"{queue.ref.base}marker"))
+
+    assert await queue.clean(state="active") == ["1"]
+    await gate.until(1)
+    gate.open.set()
+    assert await eventually(lambda: _all_done(queue, 1))
 
 
 async def test_the_global_concurrency_is_never_exceeded(queue: Queue, start_worker: WorkerStarter) -> None:

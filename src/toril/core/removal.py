@@ -64,7 +64,11 @@ class Removal(Limits):
         grace_ms = to_ms(grace, "grace")
         store = (await self._open()).store
         stored_name = "wait" if state == "waiting" else state
-        return await store.removals.clean(self.ref, stored_name, store.now_ms() - grace_ms, limit)
+        ids = await store.removals.clean(self.ref, stored_name, store.now_ms() - grace_ms, limit)
+        if ids and state == "active":
+            # Their slots are free.
+            await store.limits.wake(self.ref)
+        return ids
 
     async def obliterate(
         self,
