@@ -12,9 +12,11 @@ from tests.golden.values import JSON, Args, BadRecording, as_mapping, parse
 SUPPORTED_AREAS = (
     "adding",
     "data",
+    "deduplication",
     "delays",
     "errors",
     "lifecycle",
+    "limits",
     "pause",
     "priorities",
     "retention",

@@ -8,7 +8,8 @@ from typing import Any, Unpack
 from toril.core.connection import Access
 from toril.core.job import Job
 from toril.core.payload import byte_length, encode
-from toril.core.scheduling import RepeatStrategy, Scheduling
+from toril.core.repeat import RepeatStrategy
+from toril.core.scheduling import Scheduling
 from toril.core.spec import ABSENT, JobSpec, new_job, spec_of, stored_job
 from toril.core.stuck import StuckParent, find_stuck_parents
 from toril.errors import JobError

@@ -41,6 +41,8 @@ def stored_job(queue: QueueRef, id: str, job: NewJob, link: StoreLink, *, create
         b"delay": job.delay_ms,
         b"priority": job.priority,
     }
+    if isinstance(job.more, dict) and "dedup" in job.more:
+        fields[b"deid"] = job.more["dedup"]["id"].encode()
     if isinstance(job.more, dict) and "parentKey" in job.more:
         fields[b"parentKey"] = job.more["parentKey"].encode()
         fields[b"parent"] = job.more["parent"].encode()

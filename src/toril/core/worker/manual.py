@@ -229,7 +229,8 @@ class ManualWorker:
             taken = await access.store.jobs.take(self.ref, self._claim(job.token))
             return await self._batch(access, taken)
         # A job that is retried at once is what the next fetch finds; BullMQ leaves it to that fetch.
-        claim = self._claim(job.token) if fetch_next and not isinstance(settlement, RetryNow) else None
+        leaves = isinstance(settlement, RetryNow) or settling.limited
+        claim = self._claim(job.token) if fetch_next and not leaves else None
         settling.at_ms = access.store.now_ms()
         settled = await access.store.jobs.settle(self.ref, [settlement], claim, at_ms=settling.at_ms)
         if isinstance(settled.answers[0], JobError):
@@ -238,6 +239,8 @@ class ManualWorker:
             # There is no child to wait for, so the job goes on at once.
             settling.settlement = GiveBack(job.id, job.token)
             return await self._settle(access, settling, fetch_next)
+        if settling.limited:
+            self._limited_until_ms = settling.at_ms + settled.answers[0]
         self._tell_settled(settling)
         if settled.taken.jobs or isinstance(settlement, Finish):
             return await self._batch(access, settled.taken)

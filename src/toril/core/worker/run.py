@@ -18,7 +18,15 @@ from toril.core.payload import encode
 from toril.core.worker.routes import Call
 from toril.core.worker.schedules import is_missed
 from toril.core.worker.settings import Settings
-from toril.errors import ChildFailed, JobError, StoreError, UnknownBackoff, Unrecoverable
+from toril.errors import (
+    ChildFailed,
+    JobError,
+    RateLimit,
+    RateLimitError,
+    StoreError,
+    UnknownBackoff,
+    Unrecoverable,
+)
 from toril.model.backoff import from_stored, next_delay_ms
 from toril.model.duration import to_ms
 from toril.model.keep import resolve_keep
@@ -60,6 +68,14 @@ class Settling:
     result: Any = None
     error: BaseException | None = None
     at_ms: int = 0
+
+    @property
+    def limited(self) -> bool:
+        """Whether the handler has met a rate limit: its worker takes no job until that is over.
+
+        The worker alone knows, if neither it nor the queue has a limit by which a take would be refused.
+        """
+        return isinstance(self.error, RateLimit | RateLimitError) and isinstance(self.settlement, GiveBack)
 
 
 class Runner:

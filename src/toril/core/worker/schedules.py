@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
-from toril.core.scheduling import RepeatStrategy, head_of, next_match
+from toril.core.repeat import RepeatStrategy, head_of, next_match
 from toril.errors import StoreError
 from toril.model.checks import is_number
 from toril.model.job import Fields, JobRecord

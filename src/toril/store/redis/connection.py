@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 from toril.errors import ScriptError, StoreError, StoreMisconfigured, StoreUnavailable
@@ -15,6 +17,8 @@ from toril.store.redis.wire import ServerError, Wire, Word
 #: Seconds without an answer until a connection is given up; a call itself stays far below.
 PATIENCE = 10.0
 
+# What a pattern of keys gives a meaning to.
+_GLOB = re.compile(r"[*?\[\]^\\-]")
 # Answers of a server that will be able again without anybody's help (see `StoreUnavailable`).
 _PASSING = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY ", "MISCONF", "OOM ", "READONLY")
 _REFUSED = (
@@ -75,16 +79,37 @@ class Connection:
         except ServerError as error:
             raise self._translated(str(error)) from error
 
+    async def scan(self, queue: QueueRef, count: int) -> AsyncIterator[list[bytes]]:
+        """Keys of a queue, some perhaps twice, in pages for which ``count`` keys of the server are looked at.
+
+        In a cluster the node is asked that has the queue's slot.
+        """
+        pattern = _GLOB.sub(r"\\\g<0>", queue.base) + "*"
+        cursor: Any = "0"
+        while True:
+            cursor, keys = await self._scan_step(queue, ("SCAN", cursor, "MATCH", pattern, "COUNT", count))
+            yield keys
+            if int(cursor) == 0:
+                return
+
+    async def _scan_step(self, queue: QueueRef, words: tuple[Word, ...]) -> Any:
+        try:
+            return await self._ask(words, near=queue.base)
+        except ServerError as error:
+            raise self._translated(str(error)) from error
+
     async def info(self, section: str) -> dict[str, str]:
         """One section of the server's own report; of any node, in a cluster."""
         report = await self.command("INFO", section)
         lines = (line.partition(":") for line in report.decode().splitlines() if not line.startswith("#"))
         return {name: value for name, _, value in lines if name}
 
-    async def _ask(self, words: tuple[Word, ...]) -> Any:
+    async def _ask(self, words: tuple[Word, ...], near: str = "") -> Any:
         wire = self._wire
         if wire is None or wire.lost:
             wire = await self._connect()
+        if near and isinstance(wire, ClusterWire):
+            return await wire.ask(words, near)
         return await wire.ask(words)
 
     async def _connect(self) -> Wire | ClusterWire:
