@@ -101,11 +101,15 @@ async def note(events: QueueEvents, told: list[str]) -> None:
 async def test_breaking_out_stops_reading(
     queue: Queue, new_events: EventsFactory, database: Database
 ) -> None:
-    events = await new_events(blocking_timeout=0.05).ready()
+    """The connection goes, too, when nobody else wants it."""
+    events = await new_events(blocking_timeout=60).ready()
+    tasks = asyncio.all_tasks()
     await queue.publish_event("tick")
     await read(events, 1)
+    assert any(is_feed(client) for client in database.clients())
 
-    await eventually(lambda: any(int(one["idle"]) >= 2 for one in database.clients() if is_feed(one)))
+    await eventually(lambda: not any(is_feed(client) for client in database.clients()))
+    assert asyncio.all_tasks() <= tasks
 
 
 def is_feed(client: dict[str, str]) -> bool:
