@@ -89,7 +89,7 @@ class Feed:
     def follow(self, follower: Follower) -> None:
         """Read for this follower, too."""
         self._followers.add(follower)
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
         self.stir()
 
