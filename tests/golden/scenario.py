@@ -14,6 +14,7 @@ SUPPORTED_AREAS = (
     "data",
     "delays",
     "errors",
+    "events",
     "lifecycle",
     "pause",
     "priorities",
