@@ -15,6 +15,7 @@ SUPPORTED_AREAS = (
     "deduplication",
     "delays",
     "errors",
+    "events",
     "lifecycle",
     "limits",
     "pause",
