@@ -2,8 +2,11 @@
 
 from toril._version import __version__
 from toril.core.blocking import BlockingJob
+from toril.core.clients import ClientInfo, WorkerInfo, list_queues
+from toril.core.dependencies import Dependencies, Dependency
 from toril.core.inspector import Inspector
 from toril.core.job import Job
+from toril.core.metrics import Metrics, MetricsTime
 from toril.core.queue import JobSpec, Queue
 from toril.core.worker.manual import Batch
 from toril.core.worker.settings import RateLimiter, WorkerOptions
@@ -62,9 +65,12 @@ __all__ = [
     "Backoff",
     "Batch",
     "BlockingJob",
+    "ClientInfo",
     "Dedup",
     "Delay",
     "DelayedError",
+    "Dependencies",
+    "Dependency",
     "DuplicateJob",
     "EmbeddedServerError",
     "FailedChildren",
@@ -82,6 +88,8 @@ __all__ = [
     "LockLost",
     "LockMismatch",
     "Logs",
+    "Metrics",
+    "MetricsTime",
     "MissingExtra",
     "OptionError",
     "ParentNotFound",
@@ -108,8 +116,10 @@ __all__ = [
     "WaitingChildrenError",
     "WaitingError",
     "Worker",
+    "WorkerInfo",
     "WorkerOptions",
     "__version__",
     "from_bullmq",
+    "list_queues",
     "open_store",
 ]

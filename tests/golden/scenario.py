@@ -15,6 +15,7 @@ SUPPORTED_AREAS = (
     "delays",
     "errors",
     "lifecycle",
+    "metrics",
     "pause",
     "priorities",
     "retention",

@@ -58,7 +58,7 @@ _given: WeakValueDictionary[int, Access] = WeakValueDictionary()
 class StoreLink:
     """A queue's way to its store. Nothing is opened before it is needed, so no loop has to run yet."""
 
-    def __init__(self, queue: QueueRef, url: str | None, store: Store | None) -> None:
+    def __init__(self, queue: QueueRef | None, url: str | None, store: Store | None) -> None:
         self._queue = queue
         self._url = url
         self._store = store
@@ -93,9 +93,11 @@ class StoreLink:
         access.users += 1
         try:
             await access.store.ready()
-            access.store.check_queue(self._queue)
+            if self._queue is not None:
+                access.store.check_queue(self._queue)
             if self._closings != closings:
-                raise StoreUnavailable(f"queue {self._queue.name} was closed while it connected")
+                name = self._queue.name if self._queue else ""
+                raise StoreUnavailable(f"queue {name} was closed while it connected")
         except BaseException:
             await access.leave()
             raise

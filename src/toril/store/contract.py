@@ -159,6 +159,54 @@ class Logs:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a walk through a state has come; to be handed back to the store that made it.
+
+    Attributes:
+        anchors: The last ids that were read.
+    """
+
+    position: int
+    anchors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child of a job: its key, what is stored with it, and its job unless that is gone."""
+
+    key: str
+    value: bytes | None
+    job: JobRecord | None
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """Some children of a job, and how many there are in all."""
+
+    items: list[Child]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsRecord:
+    """Counts of finished jobs as they are stored.
+
+    Attributes:
+        count: Jobs in all.
+        previous_ms: When the latest point was written, in ms since the epoch.
+        previous_count: How many there were before the first job after that.
+        kept: How many points are kept.
+        points: Those asked for, newest first.
+    """
+
+    count: bytes | None
+    previous_ms: bytes | None
+    previous_count: bytes | None
+    kept: int
+    points: list[bytes]
+
+
 class JobStore(Protocol):
     """Jobs, one by one and many at a time."""
 
@@ -207,9 +255,23 @@ class QueueStore(Protocol):
     async def is_paused(self, queue: QueueRef) -> bool: ...
     async def counts(self, queue: QueueRef, states: Sequence[str]) -> list[int]: ...
     async def counts_per_priority(self, queue: QueueRef, priorities: Sequence[int]) -> list[int]: ...
+    async def delayed_before(self, queue: QueueRef, before_ms: int) -> int: ...
     async def page(
         self, queue: QueueRef, states: Sequence[str], first: int, last: int, *, ascending: bool
     ) -> list[JobRecord]: ...
+    async def ids(
+        self, queue: QueueRef, states: Sequence[str], first: int, last: int, *, ascending: bool
+    ) -> list[str]: ...
+    async def ids_at_once(self, queue: QueueRef, states: Sequence[str]) -> list[str] | None: ...
+    async def walk(
+        self, queue: QueueRef, state: str, place: Place | None = None
+    ) -> tuple[list[str], Place | None]: ...
+    async def read(self, queue: QueueRef, ids: Sequence[str]) -> list[JobRecord]: ...
+    async def children(self, queue: QueueRef, id: str, part: str, first: int, last: int) -> Children: ...
+    async def metrics(self, queue: QueueRef, kind: str, first: int, last: int) -> MetricsRecord: ...
+    async def workers(self, queue: QueueRef) -> list[dict[str, str]]: ...
+    async def event_readers(self, queue: QueueRef) -> list[dict[str, str]]: ...
+    async def names(self, prefix: str) -> list[str]: ...
     async def retry_jobs(self, queue: QueueRef, state: str, count: int, before_ms: int | None) -> int: ...
     async def rate_limit(self, queue: QueueRef, duration_ms: int) -> None: ...
 

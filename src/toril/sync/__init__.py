@@ -6,6 +6,7 @@ from any thread, and after a fork. One event loop in a thread of its own serves 
 
 from toril.core.blocking import BlockingJob as Job
 from toril.core.queue import JobSpec
+from toril.sync.discovery import list_queues
 from toril.sync.queue import Queue
 
-__all__ = ["Job", "JobSpec", "Queue"]
+__all__ = ["Job", "JobSpec", "Queue", "list_queues"]

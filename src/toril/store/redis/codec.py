@@ -68,6 +68,11 @@ def fields_of(flat: Sequence[Any]) -> Fields:
     return dict(zip(pairs, pairs, strict=True))
 
 
+def text(value: bytes) -> str:
+    """A stored text; what is no UTF-8 in it is shown as a replacement character."""
+    return value.decode("utf-8", "replace")
+
+
 def pack_claim(claim: Claim) -> bytes:
     """A claim as the take script reads it; what isn't set is left out."""
     terms: dict[str, Any] = {"token": claim.token, "lock_ms": claim.lock_ms, "count": claim.count}

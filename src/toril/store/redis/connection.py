@@ -8,7 +8,7 @@ from typing import Any
 from toril.errors import ScriptError, StoreError, StoreMisconfigured, StoreUnavailable
 from toril.model.names import QueueRef
 from toril.store.redis.address import Address
-from toril.store.redis.cluster import ClusterWire
+from toril.store.redis.cluster import ClusterNode, ClusterWire
 from toril.store.redis.script import Script, script
 from toril.store.redis.wire import ServerError, Wire, Word
 
@@ -71,6 +71,22 @@ class Connection:
         except ServerError as error:
             raise self._translated(str(error)) from error
 
+    async def nodes(self) -> list[ClusterNode | None]:
+        """Where ``command_at`` can send a command: each primary of a cluster, or else the one server."""
+        wire = await self._alive()
+        return [*await wire.nodes()] if isinstance(wire, ClusterWire) else [None]
+
+    async def command_at(self, node: ClusterNode | None, *words: Word) -> Any:
+        """Run one plain command at one of the ``nodes``."""
+        if node is None:
+            return await self.command(*words)
+        wire = await self._alive()
+        assert isinstance(wire, ClusterWire)
+        try:
+            return await wire.ask(words, node)
+        except ServerError as error:
+            raise self._translated(str(error)) from error
+
     async def info(self, section: str) -> dict[str, str]:
         """One section of the server's own report; of any node, in a cluster."""
         report = await self.command("INFO", section)
@@ -82,6 +98,9 @@ class Connection:
         if wire is None or wire.lost:
             wire = await self._connect()
         return await wire.ask(words)
+
+    async def _alive(self) -> Wire | ClusterWire:
+        return self._wire if self._wire is not None and not self._wire.lost else await self._connect()
 
     async def _connect(self) -> Wire | ClusterWire:
         async with self._connecting:
