@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from toril.errors import ScriptError, StoreMisconfigured
 from toril.model.names import QueueRef
@@ -43,7 +43,7 @@ class Watching:
                 _logger.warning("the server does not tell who is connected", extra={"error": str(error)})
                 continue
             clients = [_description(line) for line in reply.splitlines()]
-            nodes.append([client for client in clients if wanted(client.get("name", ""))])
+            nodes.append([one for one in clients if wanted(one.get("name", "")) and not _asks_for_slots(one)])
         return max(nodes, key=len) if nodes else []
 
     async def names(self, prefix: str) -> list[str]:
@@ -72,6 +72,11 @@ class Watching:
 def _description(line: str) -> dict[str, str]:
     pairs = (word.partition("=") for word in line.split(" "))
     return {name: value for name, _, value in pairs}
+
+
+def _asks_for_slots(client: Mapping[str, str]) -> bool:
+    """A client of a cluster has connections on which it did nothing but learn where the slots are."""
+    return client.get("cmd", "").partition("|")[0] in ("cluster", "command")
 
 
 def _literally(part: str) -> str:
