@@ -184,7 +184,8 @@ class Inspector:
         in their life. Jobs that are added, finished or removed meanwhile may be among those yielded or not.
 
         Up to 10,000 jobs are looked up in one step, so then it also holds for a job that goes back, as by a
-        retry; of more, one that goes back into a state that was read already may be missed.
+        retry; of more, one that goes back into a state that was read already may be missed, and so may a
+        waiting job that is sent to the end of the line by ``change_priority(0)``.
 
         It holds no connection, and may take as long as you like. It remembers which ids it has met: a bit for
         each number that the queue gave out, the whole text of other ids.

@@ -9,6 +9,8 @@ the server up, and then no step may lose its place:
   before it and goes on behind them, wherever they are now.
 - A sorted set is walked by the server's own scan, which finds all that is there from the first step to the
   last, even if its score changes; a cursor by score would not.
+- Only a job that is sent to the end of the waiting line gets behind the reader: nothing but reading the whole
+  line once more would tell.
 - States are walked in the order of a job's life, so a job that goes on meanwhile is met in the later state.
 
 A scan may show an id twice, a step may go back, and a job may be met in two states, so the ids are
@@ -23,8 +25,9 @@ from toril.core.states import by_life
 from toril.model.names import QueueRef
 from toril.store.contract import Place, Store
 
-# Ids in a piece of the bitmap, and the digits of the longest number that has a place in it.
-_PIECE = 1 << 15
+# Ids in a piece of the bitmap: few, for where only some of many jobs are kept. And the digits of the longest
+# number that has a place in it.
+_PIECE = 1 << 10
 _DIGITS = 15
 
 
