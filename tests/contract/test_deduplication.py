@@ -10,7 +10,7 @@ from tests.contract.teller import Teller
 from tests.support.clock import START_MS
 from tests.support.database import Database, Stored
 from toril import Dedup
-from toril.store.contract import Added, Finish
+from toril.store.values import Added, Finish
 
 OWNER_DELAY, NEW_DELAY = 60, 30
 OWNER_TTL, NEW_TTL = 600, 6000

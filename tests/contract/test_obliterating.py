@@ -10,7 +10,7 @@ from tests.contract.teller import Teller
 from tests.support.database import Database
 from toril import JobNotFound, ParentNotFound, ParentRef
 from toril.model.names import QueueRef
-from toril.store.contract import Finish, Obliteration
+from toril.store.values import Finish, Obliteration
 
 MANY = 450
 

@@ -14,10 +14,10 @@ from toril.core.job import Job
 from toril.core.spec import stored_job
 from toril.errors import JobError
 from toril.model.checks import check_int
-from toril.model.names import QueueRef, check_prefix, check_queue_name
+from toril.model.names import QueueRef, check_prefix, check_queue_name, split_job_key
 from toril.model.options import AddOptions, resolve
-from toril.model.parent import split_job_key
-from toril.store.contract import Added, Store
+from toril.store.contract import Store
+from toril.store.values import Added
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +201,6 @@ class FlowProducer:
         family = await access.store.family.dependencies(
             queue, id, dict.fromkeys(("processed", "unprocessed", "failed", "ignored"), (0, most))
         )
-        places = [split_job_key(key) for key in sorted(family.keys())]
+        places = [split_job_key(key, queue.prefix) for key in sorted(family.keys())]
         read = (self._read(access, place[0], place[1], depth - 1, most) for place in places if place)
         return JobNode(job, tuple([child for child in await asyncio.gather(*read) if child is not None]))

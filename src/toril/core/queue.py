@@ -15,7 +15,8 @@ from toril.core.stuck import StuckParent, find_stuck_parents
 from toril.errors import JobError
 from toril.model.checks import check_int
 from toril.model.options import AddOptions, merge, resolve
-from toril.store.contract import Added, NewJob, Store
+from toril.store.contract import Store
+from toril.store.values import Added, NewJob
 
 
 class Queue(Scheduling):

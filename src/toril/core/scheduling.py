@@ -21,7 +21,7 @@ from toril.model.duration import ms_to_datetime
 from toril.model.job import Fields, public_options
 from toril.model.options import AddOptions, merge, resolve
 from toril.model.schedule import Schedule, ScheduleOptions, check_scheduler_id
-from toril.store.contract import StoredScheduler
+from toril.store.values import StoredScheduler
 
 # What would contradict the schedule, or each other job of the same scheduler.
 _PLAIN = ("type", "delay")

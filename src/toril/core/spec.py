@@ -12,7 +12,7 @@ from toril.core.payload import encode
 from toril.errors import OptionError
 from toril.model.names import QueueRef
 from toril.model.options import AddOptions, Resolved
-from toril.store.contract import NewJob
+from toril.store.values import NewJob
 
 
 class _Absent:

@@ -20,7 +20,8 @@ from toril.core.worker.settings import Settings
 from toril.errors import StoreError
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
-from toril.store.contract import Claim, Finish, Settled, Store, Taken
+from toril.store.contract import Store
+from toril.store.values import Claim, Finish, Settled, Taken
 
 # Jobs in one call: enough to share its cost, and below 3 ms of the server's time.
 _MOST_A_CALL = 50

@@ -20,17 +20,8 @@ from toril.core.worker.settings import Settings
 from toril.errors import JobError, UnknownBackoff
 from toril.model.duration import Duration, to_ms
 from toril.model.names import QueueRef, check_prefix, check_queue_name
-from toril.store.contract import (
-    AwaitChildren,
-    Claim,
-    DelayJob,
-    Finish,
-    GiveBack,
-    RetryNow,
-    Store,
-    Taken,
-    Waiter,
-)
+from toril.store.contract import Store, Waiter
+from toril.store.values import AwaitChildren, Claim, DelayJob, Finish, GiveBack, RetryNow, Taken
 
 _logger = logging.getLogger(__name__)
 

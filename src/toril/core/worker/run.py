@@ -42,7 +42,8 @@ from toril.model.outcome import (
     reason_of,
     with_stack,
 )
-from toril.store.contract import AwaitChildren, DelayJob, Finish, GiveBack, RetryNow, Settlement, Store
+from toril.store.contract import Store
+from toril.store.values import AwaitChildren, DelayJob, Finish, GiveBack, RetryNow, Settlement
 
 _logger = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ class Runner:
         """What the job has to fail with instead of being run."""
         reason = job.deferred_failure or ""
         try:
-            cause = await trace_failure(self._store, reason)
+            cause = await trace_failure(self._store, reason, job.prefix)
         except StoreError:
             # The cause is for those who look; the job fails with or without it.
             cause = None

@@ -10,7 +10,7 @@ from typing import Any
 from toril.errors import ScriptError, StoreError, StoreMisconfigured, StoreUnavailable
 from toril.model.names import QueueRef
 from toril.store.redis.address import Address
-from toril.store.redis.cluster import ClusterWire
+from toril.store.redis.cluster import ClusterNode, ClusterWire
 from toril.store.redis.script import Script, script
 from toril.store.redis.wire import ServerError, Wire, Word
 
@@ -84,17 +84,29 @@ class Connection:
 
         In a cluster the node is asked that has the queue's slot.
         """
+        wire = await self._alive()
+        node = await wire.node_of(queue.base) if isinstance(wire, ClusterWire) else None
         pattern = _GLOB.sub(r"\\\g<0>", queue.base) + "*"
         cursor: Any = "0"
         while True:
-            cursor, keys = await self._scan_step(queue, ("SCAN", cursor, "MATCH", pattern, "COUNT", count))
+            cursor, keys = await self.command_at(node, "SCAN", cursor, "MATCH", pattern, "COUNT", count)
             yield keys
             if int(cursor) == 0:
                 return
 
-    async def _scan_step(self, queue: QueueRef, words: tuple[Word, ...]) -> Any:
+    async def nodes(self) -> list[ClusterNode | None]:
+        """Where ``command_at`` can send a command: each primary of a cluster, or else the one server."""
+        wire = await self._alive()
+        return [*await wire.nodes()] if isinstance(wire, ClusterWire) else [None]
+
+    async def command_at(self, node: ClusterNode | None, *words: Word) -> Any:
+        """Run one plain command at one of the ``nodes``."""
+        if node is None:
+            return await self.command(*words)
+        wire = await self._alive()
+        assert isinstance(wire, ClusterWire)
         try:
-            return await self._ask(words, near=queue.base)
+            return await wire.ask(words, node)
         except ServerError as error:
             raise self._translated(str(error)) from error
 
@@ -104,13 +116,14 @@ class Connection:
         lines = (line.partition(":") for line in report.decode().splitlines() if not line.startswith("#"))
         return {name: value for name, _, value in lines if name}
 
-    async def _ask(self, words: tuple[Word, ...], near: str = "") -> Any:
+    async def _ask(self, words: tuple[Word, ...]) -> Any:
         wire = self._wire
         if wire is None or wire.lost:
             wire = await self._connect()
-        if near and isinstance(wire, ClusterWire):
-            return await wire.ask(words, near)
         return await wire.ask(words)
+
+    async def _alive(self) -> Wire | ClusterWire:
+        return self._wire if self._wire is not None and not self._wire.lost else await self._connect()
 
     async def _connect(self) -> Wire | ClusterWire:
         async with self._connecting:

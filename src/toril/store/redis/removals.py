@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from toril.model.names import RESERVED, QueueRef
-from toril.store.contract import Obliteration
 from toril.store.redis.codec import accept, pack
 from toril.store.redis.connection import Connection
+from toril.store.values import Obliteration
 
 # Jobs in one call; with what hangs on them, it stays below 3 ms of the server's time.
 _MOST_A_CALL = 100
