@@ -15,6 +15,7 @@ import { flows } from "./node_peer/flows.mjs";
 import { eventsOf, startWorker } from "./node_peer/listening.mjs";
 import { begin, closeWorkers, held, jobOf, leave, producerOf, queueOf, tell } from "./node_peer/opened.mjs";
 import { queues } from "./node_peer/queues.mjs";
+import { reading } from "./node_peer/reading.mjs";
 
 async function describe(job) {
   if (!job) return null;
@@ -46,6 +47,7 @@ const commands = {
   publish: async ({ queue, event, maxEvents }) => producerOf(queue).publishEvent(event, maxEvents),
   release: () => held.splice(0).forEach((goOn) => goOn()),
   ...queues,
+  ...reading,
   ...flows,
   begin,
   leave,

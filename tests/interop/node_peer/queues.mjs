@@ -1,4 +1,4 @@
-// Commands on a queue as a whole: pausing, limits, deduplication, schedulers.
+// Commands that steer a queue as a whole: pausing, limits, deduplication, schedulers.
 
 import { queueOf } from "./opened.mjs";
 
@@ -28,13 +28,8 @@ const schedulers = {
 };
 
 export const queues = {
-  counts: ({ queue }) => queueOf(queue).getJobCounts(),
-  getWorkers: ({ queue }) => queueOf(queue).getWorkers(),
   pause: ({ queue }) => queueOf(queue).pause(),
   resume: ({ queue }) => queueOf(queue).resume(),
-  isPaused: ({ queue }) => queueOf(queue).isPaused(),
-  getMetrics: ({ queue, state }) => queueOf(queue).getMetrics(state),
-  getQueueEvents: async ({ queue }) => (await queueOf(queue).getQueueEvents()).length,
   ...limits,
   ...deduplication,
   ...schedulers,
