@@ -5,7 +5,7 @@ import { queueOf } from "./opened.mjs";
 export const reading = {
   counts: ({ queue }) => queueOf(queue).getJobCounts(),
   getWorkers: ({ queue }) => queueOf(queue).getWorkers(),
-  getQueueEvents: async ({ queue }) => (await queueOf(queue).getQueueEvents()).length,
+  getQueueEvents: ({ queue }) => queueOf(queue).getQueueEvents(),
   getJobs: async ({ queue, states, start, end, asc }) =>
     (await queueOf(queue).getJobs(states, start, end, asc)).map((job) => job.id),
   getRanges: ({ queue, states, start, end, asc }) => queueOf(queue).getRanges(states, start, end, asc),
