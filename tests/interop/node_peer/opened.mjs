@@ -1,5 +1,6 @@
 // What is opened between "begin" and "leave", once each, and the lines that tell of it.
 
+import { Redis } from "ioredis";
 import { FlowProducer, Queue, QueueEventsProducer, Worker } from "./library.mjs";
 
 // The options that all has in common that is opened, and all that was opened.
@@ -41,6 +42,15 @@ export function open(key, make) {
 export const queueOf = (name) => open(`queue ${name}`, () => new Queue(name, base));
 export const producerOf = (name) => open(`producer ${name}`, () => new QueueEventsProducer(name, base));
 export const flowProducer = () => open("flows", () => new FlowProducer(base));
+
+// A connection for commands that are not BullMQ's.
+export function client() {
+  return open("client", () => {
+    const redis = new Redis(base.connection);
+    return { redis, close: () => redis.quit() };
+  }).redis;
+}
+
 export const jobOf = ({ queue, jobId }) => queueOf(queue).getJob(jobId);
 
 export function tell(line) {

@@ -1,8 +1,8 @@
 // What a job does follows from its name; scripted.py holds the same for toril.
 
 import { setTimeout as wait } from "node:timers/promises";
-import { UnrecoverableError, WaitingChildrenError } from "./library.mjs";
-import { held, queueOf } from "./opened.mjs";
+import { RateLimitError, UnrecoverableError, WaitingChildrenError } from "./library.mjs";
+import { client, held, queueOf } from "./opened.mjs";
 
 const processors = {
   echo: async (job) => job.data,
@@ -27,6 +27,19 @@ const processors = {
   // The worker that starts it first never ends it.
   "hang-first": async (job) => (job.attemptsStarted === 1 ? processors.hang() : "finished by node"),
   gather: (job) => job.getChildrenValues(),
+  // How many jobs of this name run on both sides, as the server counts them.
+  counted: async (job) => {
+    const running = await client().incr(job.data.counter);
+    await wait(job.data.ms);
+    await client().decr(job.data.counter);
+    return { side: "node", running };
+  },
+  // It finds out that somebody else's limit is reached.
+  limited: async (job) => {
+    if (job.attemptsStarted > 1) return "node";
+    await queueOf(job.queueName).rateLimit(job.data.ms);
+    throw new RateLimitError();
+  },
   // Its only child is one that it adds itself, into another queue.
   spawn: async (job, token) => {
     const values = Object.values(await job.getChildrenValues());
