@@ -45,10 +45,6 @@ const commands = {
   closeWorkers,
   events: async ({ queue }) => void (await eventsOf(queue)),
   publish: async ({ queue, event, maxEvents }) => producerOf(queue).publishEvent(event, maxEvents),
-<<<<<<< HEAD
-=======
-  countQueueEvents: async ({ queue }) => (await queueOf(queue).getQueueEvents()).length,
->>>>>>> main
   release: () => held.splice(0).forEach((goOn) => goOn()),
   ...queues,
   ...reading,

@@ -22,6 +22,8 @@ const deduplication = {
 const schedulers = {
   upsertJobScheduler: async ({ queue, key, repeat, template }) =>
     (await queueOf(queue).upsertJobScheduler(key, repeat, template))?.id,
+  // Only version 5 knows this.
+  addRepeatable: async ({ queue, name, repeat }) => (await queueOf(queue).add(name, {}, { repeat })).id,
   getJobScheduler: ({ queue, key }) => queueOf(queue).getJobScheduler(key),
   getJobSchedulers: ({ queue }) => queueOf(queue).getJobSchedulers(0, -1, true),
   removeJobScheduler: ({ queue, key }) => queueOf(queue).removeJobScheduler(key),
