@@ -63,7 +63,8 @@ class Session:
     async def leave(self) -> None:
         opened, self._opened = self._opened, {}
         for it in opened.values():
-            await it.close()
+            # Without force, a worker with several slots was seen to wait for ever.
+            await (it.close(force=True) if isinstance(it, bullmq.Worker) else it.close())
 
     def _open(self, key: str, make: Callable[[], Any]) -> Any:
         if key not in self._opened:
