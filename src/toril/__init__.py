@@ -2,10 +2,13 @@
 
 from toril._version import __version__
 from toril.core.blocking import BlockingJob
+from toril.core.clients import ClientInfo, WorkerInfo, list_queues
+from toril.core.dependencies import Dependency, DependencyPage
 from toril.core.events import QueueEvents
 from toril.core.flow import Flow
 from toril.core.inspector import Inspector
 from toril.core.job import Job
+from toril.core.metrics import Metrics, MetricsTime
 from toril.core.producer import FlowProducer, JobNode
 from toril.core.queue import Queue
 from toril.core.scheduling import JobScheduler
@@ -39,6 +42,7 @@ from toril.errors import (
     ParentNotFound,
     ParentNotReplaceable,
     PendingChildren,
+    QueueInUse,
     RateLimit,
     RateLimitError,
     ReaderReplaced,
@@ -68,8 +72,8 @@ from toril.model.keep import Keep
 from toril.model.options import AddOptions
 from toril.model.parent import ParentRef
 from toril.model.schedule import ScheduleOptions
-from toril.store.contract import Dependencies, Logs
 from toril.store.opening import open_store
+from toril.store.values import Dependencies, Logs
 
 __all__ = [
     "AddOptions",
@@ -79,10 +83,13 @@ __all__ = [
     "BlockingJob",
     "ChildFailed",
     "ChildFailure",
+    "ClientInfo",
     "Dedup",
     "Delay",
     "DelayedError",
     "Dependencies",
+    "Dependency",
+    "DependencyPage",
     "DuplicateJob",
     "EmbeddedServerError",
     "Event",
@@ -106,6 +113,8 @@ __all__ = [
     "LockLost",
     "LockMismatch",
     "Logs",
+    "Metrics",
+    "MetricsTime",
     "MissingExtra",
     "NoFreeSlot",
     "OptionError",
@@ -115,6 +124,7 @@ __all__ = [
     "PendingChildren",
     "Queue",
     "QueueEvents",
+    "QueueInUse",
     "RateLimit",
     "RateLimitError",
     "RateLimiter",
@@ -140,8 +150,10 @@ __all__ = [
     "WaitingChildrenError",
     "WaitingError",
     "Worker",
+    "WorkerInfo",
     "WorkerOptions",
     "__version__",
     "from_bullmq",
+    "list_queues",
     "open_store",
 ]

@@ -25,6 +25,7 @@ TorilError
 │   ├── JobFailed                       what ``Job.result`` raises for a failed job
 │   └── JobRemoved                      what ``Job.result`` raises for a job that is gone
 ├── ReaderReplaced                      another process reads events under the same name
+├── QueueInUse                          a queue with running jobs can't be obliterated
 └── ResultTimeout (TimeoutError)        ``Job.result`` waited long enough
 
 Steer                                   raised by a handler to say what shall happen to its job
@@ -240,6 +241,18 @@ class JobFailed(JobError):
 
 class JobRemoved(JobError):
     """The job whose result was awaited is gone; its result can't be known any more."""
+
+
+class QueueInUse(TorilError):
+    """The queue can't be obliterated now: jobs of it run, or it was resumed meanwhile.
+
+    Attributes:
+        queue: Its name.
+    """
+
+    def __init__(self, message: str, *, queue: str) -> None:
+        super().__init__(message)
+        self.queue = queue
 
 
 class ResultTimeout(TorilError, TimeoutError):

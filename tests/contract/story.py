@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from toril.store.contract import AwaitChildren, DelayJob, Finish, GiveBack, RetryNow, Settlement
+from toril.store.values import AwaitChildren, DelayJob, Finish, GiveBack, RetryNow, Settlement
 
 #: Two queues, because parents and children often live in different ones.
 QUEUES = ("a", "b")

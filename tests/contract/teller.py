@@ -8,7 +8,8 @@ from toril.core.queue import new_job
 from toril.errors import JobError
 from toril.model.names import QueueRef
 from toril.model.options import resolve
-from toril.store.contract import Added, Claim, NewJob, Settlement, Store
+from toril.store.contract import Store
+from toril.store.values import Added, Claim, NewJob, Settlement
 
 
 class Teller:

@@ -8,7 +8,7 @@ from tests.contract.teller import Teller
 from tests.support.database import Database
 from toril import DuplicateJob, JobError, JobLocked, ParentNotFound, ParentNotReplaceable, ParentRef
 from toril.model.names import QueueRef
-from toril.store.contract import Added
+from toril.store.values import Added
 
 
 def parent_of(teller: Teller, id: str) -> ParentRef:

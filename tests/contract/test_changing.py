@@ -12,7 +12,7 @@ from tests.support.clock import START_MS, Clock
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from toril import JobError, JobNotFound, JobNotInState, JobOwnedByScheduler, ParentRef
-from toril.store.contract import Finish
+from toril.store.values import Finish
 
 
 async def refusal(call: Awaitable[object]) -> tuple[type[JobError], int]:

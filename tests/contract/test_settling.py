@@ -19,7 +19,7 @@ from toril import (
     ParentRef,
     PendingChildren,
 )
-from toril.store.contract import AwaitChildren, Claim, DelayJob, Finish, GiveBack, RetryNow, Settlement
+from toril.store.values import AwaitChildren, Claim, DelayJob, Finish, GiveBack, RetryNow, Settlement
 
 Make = Callable[[str, str], Settlement]
 

@@ -10,7 +10,7 @@ import pytest
 from tests.contract.teller import Teller
 from tests.support.clock import START_MS, Clock
 from tests.support.database import Database
-from toril.store.contract import Claim, Finish
+from toril.store.values import Claim, Finish
 
 CLAIM = Claim(token="token", lock_ms=30_000, count=10)
 

@@ -16,8 +16,8 @@ from toril.model.job import JobRecord
 from toril.model.names import QueueRef
 from toril.model.options import resolve
 from toril.model.parent import ParentRef
-from toril.store.contract import Added, Claim, NewJob, Settled, Settlement, Taken
 from toril.store.opening import open_store
+from toril.store.values import Added, Claim, NewJob, Settled, Settlement, Taken
 
 T = TypeVar("T")
 Answer = Any

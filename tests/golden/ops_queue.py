@@ -59,11 +59,6 @@ async def resume(session: Session, args: Args) -> JSON:
     return None
 
 
-async def rate_limit(session: Session, args: Args) -> JSON:
-    await queue_of(session, args).rate_limit(args.integer("ms") / 1000)
-    return None
-
-
 async def remove(session: Session, args: Args) -> JSON:
     with_children = args.args("opts").flag("removeChildren", True)
     return int(await queue_of(session, args).remove(args.text("id"), remove_children=with_children))
@@ -99,7 +94,6 @@ OPERATIONS = {
     "queue.addJobLog": add_job_log,
     "queue.pause": pause,
     "queue.promoteJobs": promote_jobs,
-    "queue.rateLimit": rate_limit,
     "queue.remove": remove,
     "queue.resume": resume,
     "queue.retryJobs": retry_jobs,

@@ -13,7 +13,9 @@ from tests.golden import (
     ops_flow,
     ops_getters,
     ops_job,
+    ops_limits,
     ops_queue,
+    ops_removal,
     ops_scheduler,
     ops_worker,
 )
@@ -24,7 +26,7 @@ from tests.golden.session import Session
 from tests.golden.times import Timekeeper
 from tests.golden.values import JSON, Args
 from tests.golden.views import error_view
-from toril import JobError, OptionError, ResultTimeout, Steer, UnknownBackoff, open_store
+from toril import JobError, OptionError, QueueInUse, ResultTimeout, Steer, UnknownBackoff, open_store
 
 Operation = Callable[[Session, Args], Awaitable[JSON]]
 
@@ -36,12 +38,14 @@ OPERATIONS: Mapping[str, Operation] = {
     **ops_scheduler.OPERATIONS,
     **ops_getters.OPERATIONS,
     **ops_job.OPERATIONS,
+    **ops_limits.OPERATIONS,
     **ops_queue.OPERATIONS,
+    **ops_removal.OPERATIONS,
     **ops_worker.OPERATIONS,
 }
 
 # What a caller may expect to be raised. An error of the server or of a script is none of these.
-_REFUSALS = (JobError, OptionError, ResultTimeout, Steer, UnknownBackoff)
+_REFUSALS = (JobError, OptionError, QueueInUse, ResultTimeout, Steer, UnknownBackoff)
 
 # Seconds; no scenario is recorded that takes more than a few.
 _PATIENCE = 30.0

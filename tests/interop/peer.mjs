@@ -189,6 +189,17 @@ const commands = {
     (await jobOf({ queue, jobId })).waitUntilFinished(await eventsOf(queue), ttl),
   counts: ({ queue }) => queueOf(queue).getJobCounts(),
   getWorkers: ({ queue }) => queueOf(queue).getWorkers(),
+  getQueueEvents: ({ queue }) => queueOf(queue).getQueueEvents(),
+  getJobs: async ({ queue, states, start, end, asc }) =>
+    (await queueOf(queue).getJobs(states, start, end, asc)).map((job) => job.id),
+  getRanges: ({ queue, states, start, end, asc }) => queueOf(queue).getRanges(states, start, end, asc),
+  getDelayedCount: ({ queue, before }) => queueOf(queue).getDelayedCount(before),
+  getDependencies: async ({ queue, jobId, kind }) => {
+    const { items, jobs, total } = await queueOf(queue).getDependencies(jobId, kind, 0, -1);
+    return { items, names: jobs.map((job) => job.name), total };
+  },
+  getMeta: ({ queue }) => queueOf(queue).getMeta(),
+  exportPrometheusMetrics: ({ queue, labels }) => queueOf(queue).exportPrometheusMetrics(labels),
   pause: ({ queue }) => queueOf(queue).pause(),
   resume: ({ queue }) => queueOf(queue).resume(),
   setGlobalConcurrency: ({ queue, concurrency }) => queueOf(queue).setGlobalConcurrency(concurrency),

@@ -12,7 +12,7 @@ from tests.servers.adding import add_one
 from tests.servers.places import Place, Places
 from tests.support.eventually import eventually
 from tests.support.valkey import HOST, Cluster, Program, Valkey, free_port
-from toril import Job, Queue, Worker
+from toril import Job, Queue, Worker, list_queues
 from toril.errors import OptionError, ScriptError, StoreMisconfigured, StoreUnavailable
 
 _CROSSING = "return redis.call('EXISTS', 'one', 'two')"
@@ -76,6 +76,21 @@ async def test_each_queue_works_on_the_node_that_its_name_says(three_nodes: Clus
         assert {key.split(":")[1] for key in stored} == {name}
     for end in (*workers, *queues):
         await end.close()
+
+
+async def test_queues_and_workers_on_all_nodes_are_found(three_nodes: Cluster) -> None:
+    names = _one_queue_a_node(three_nodes)
+    for name in names:
+        await add_one(three_nodes.url, name)
+        async with (
+            Worker(name, answer, url=three_nodes.url, name="w") as worker,
+            Queue(name, url=three_nodes.url) as queue,
+        ):
+            await worker.start()
+            found = await eventually(queue.get_workers)
+            assert [each.name for each in found] == ["w"]
+
+    assert await list_queues(three_nodes.url) == sorted(names)
 
 
 @pytest.mark.parametrize("name", ["plain", "bra{ce", "}{", "{}"])

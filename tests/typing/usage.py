@@ -14,6 +14,7 @@ from toril import (
     BlockingJob,
     Dedup,
     DuplicateJob,
+    Event,
     Job,
     JobError,
     JobFailed,
@@ -23,6 +24,7 @@ from toril import (
     OptionError,
     ParentRef,
     Queue,
+    QueueEvents,
     RateLimiter,
     Retry,
     Steer,
@@ -35,6 +37,7 @@ from toril import (
 from toril.store.contract import Store
 from toril.sync import Job as PlainJob
 from toril.sync import Queue as PlainQueue
+from toril.sync import QueueEvents as PlainQueueEvents
 
 
 @dataclass
@@ -254,3 +257,22 @@ async def errors_have_their_families(queue: Queue) -> None:
 
 HANDLERS_BY_NAME: dict[str, Callable[[Job], Awaitable[object]]] = {"a": handle}
 HANDLERS: list[Callable[[Job], Awaitable[object]]] = [handle]
+
+
+async def read_events(queue: Queue) -> None:
+    assert_type(await queue.publish_event("shipped", {"order": 17}, jobId="7", max_events=1000), str)
+    async with QueueEvents("orders", reader="billing", last_event_id="0") as events:
+        events.on("completed", lambda event: print(event.return_value))
+        events.on("error", print)
+        async for event in events:
+            assert_type(event, Event)
+            assert_type(event.job_id, str | None)
+            assert_type(event.due, datetime | None)
+            assert_type(event.fields, dict[str, str])
+            await events.commit()
+
+
+def read_events_without_a_loop() -> None:
+    with PlainQueueEvents("orders") as events:
+        for event in events:
+            assert_type(event, Event)

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toril.errors import OptionError
-from toril.model.names import RESERVED, QueueRef, check_job_id, check_prefix, check_queue_name
+from toril.model.names import (
+    RESERVED,
+    QueueRef,
+    check_job_id,
+    check_prefix,
+    check_queue_name,
+    split_job_key,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 PLAIN = TEXT.filter(lambda text: ":" not in text)
@@ -142,3 +149,28 @@ def test_an_id_is_refused_or_unchanged(id: str) -> None:
         assert id in RESERVED or id.lstrip("-").isdecimal()
     else:
         assert checked == id
+
+
+@pytest.mark.parametrize(
+    ("key", "prefix", "found"),
+    [
+        ("bull:mail:17", "bull", (("bull", "mail"), "17")),
+        ("bull:mail:repeat:daily:5", "bull", (("bull", "mail"), "repeat:daily:5")),
+        ("a:b:mail:17", "a:b", (("a:b", "mail"), "17")),
+        ("other:mail:17", "bull", (("other", "mail"), "17")),
+        ("bull:mail:", "bull", None),
+        ("bull::17", "bull", None),
+        ("mail:17", "bull", None),
+        ("17", "bull", None),
+        ("", "bull", None),
+    ],
+)
+def test_a_key_leads_to_its_job(key: str, prefix: str, found: object) -> None:
+    assert split_job_key(key, prefix) == found
+
+
+@given(PLAIN, PLAIN, TEXT)
+def test_the_key_of_a_job_leads_back_to_it(prefix: str, name: str, id: str) -> None:
+    queue = QueueRef(prefix, name)
+
+    assert split_job_key(queue.job_key(id), prefix) == (queue, id)

@@ -9,7 +9,7 @@ from toril.core.job import Job
 from toril.core.portal import Call
 from toril.model.duration import Duration
 from toril.model.job import JobRecord
-from toril.store.contract import Dependencies, Logs
+from toril.store.values import Dependencies, Logs
 
 
 class BlockingJob(JobRecord):

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from toril.core.inspector import Inspector
 from toril.core.job import log_text
 from toril.core.payload import encode
 from toril.core.publishing import event_words
+from toril.core.removal import Removal
 from toril.errors import OptionError
 from toril.model.checks import check_int
-from toril.model.duration import Duration, datetime_to_ms, to_ms
+from toril.model.duration import datetime_to_ms
 
 
-class Control(Inspector):
-    """Steers a queue: pausing, limits, and what moves or removes its jobs."""
+class Control(Removal):
+    """Steers a queue: pausing, and what moves its jobs or reports on them."""
 
     async def pause(self) -> None:
         """Nothing is taken from the queue until it is resumed; running jobs go on."""
@@ -25,19 +25,6 @@ class Control(Inspector):
     async def resume(self) -> None:
         """Let jobs be taken again."""
         await (await self._open()).store.queues.resume(self.ref)
-
-    async def rate_limit(self, duration: Duration) -> None:
-        """Start no job for so long. Honoured by workers that have a rate limit, as in BullMQ."""
-        await (await self._open()).store.queues.rate_limit(self.ref, to_ms(duration, "duration"))
-
-    async def remove(self, id: str, *, remove_children: bool = True) -> bool:
-        """Remove a job; ``False`` if it, or one of its children, is running.
-
-        Raises:
-            JobOwnedByScheduler: It is the next iteration of a job scheduler.
-        """
-        store = (await self._open()).store
-        return await store.jobs.remove(self.ref, str(id), with_children=remove_children)
 
     async def retry_jobs(
         self, state: str = "failed", *, count: int = 1000, before: datetime | None = None

@@ -259,6 +259,8 @@ class QueueEvents:
         if self._told is not None and place.id <= self._told.id and not event.is_gap:
             return []
         self._told = place
+        if not self._has_listeners():
+            return []
         listeners = self._signals.tell(event.name, event)
         if event.job_id is not None:
             listeners += self._signals.tell(f"{event.name}:{event.job_id}", event)

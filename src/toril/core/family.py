@@ -10,9 +10,10 @@ import msgspec
 from toril.core.handle import JobHandle
 from toril.errors import ChildFailure, OptionError, WaitingChildrenError
 from toril.model.checks import check_int
-from toril.model.names import QueueRef
-from toril.model.parent import failed_child, split_job_key
-from toril.store.contract import AwaitChildren, Dependencies, Store
+from toril.model.names import QueueRef, split_job_key
+from toril.model.parent import failed_child
+from toril.store.contract import Store
+from toril.store.values import AwaitChildren, Dependencies
 
 #: What can become of a child.
 KINDS = ("processed", "unprocessed", "ignored", "failed")
@@ -92,8 +93,11 @@ def _decoded(values: dict[str, Any]) -> dict[str, Any]:
     return {key: msgspec.json.decode(value) for key, value in values.items()}
 
 
-async def trace_failure(store: Store, reason: str | None) -> ChildFailure | None:
+async def trace_failure(store: Store, reason: str | None, prefix: str) -> ChildFailure | None:
     """The child that a parent's reason of failure speaks of, its child, and so on to the first that failed.
+
+    Args:
+        prefix: Of the keys, most likely.
 
     Returns:
         ``None`` if the reason is another.
@@ -101,7 +105,7 @@ async def trace_failure(store: Store, reason: str | None) -> ChildFailure | None
     found: list[tuple[QueueRef, str, str | None]] = []
     while len(found) < _MOST_GENERATIONS:
         key = failed_child(reason)
-        place = split_job_key(key) if key is not None else None
+        place = split_job_key(key, prefix) if key is not None else None
         if place is None:
             break
         record = await store.jobs.get(*place)

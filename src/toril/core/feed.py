@@ -23,7 +23,7 @@ _AT_ONCE = 500
 # Seconds until a feed that lost its connection tries again, and until one stream that can't be read is.
 _PAUSE = 0.5
 # Seconds that the connection is kept when nobody follows: who waits for one job after another uses it again.
-_LINGER = 5.0
+_LINGER = 1.0
 # Seconds after which a quiet stream is looked at all the same. One that was removed, and begun again behind
 # the id that was read last, would stay quiet for ever.
 _LOOK_EVERY = 60.0
@@ -89,13 +89,15 @@ class Feed:
     def follow(self, follower: Follower) -> None:
         """Read for this follower, too."""
         self._followers.add(follower)
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
         self.stir()
 
     def unfollow(self, follower: Follower) -> None:
         """Read no more for this follower; nothing is given to it after this."""
         self._followers.discard(follower)
+        if not self._followers:
+            self.stir()
 
     def stir(self) -> None:
         """Look again who wants what."""

@@ -15,7 +15,7 @@ from toril.model.checks import check_text
 from toril.model.names import QueueRef, check_prefix, check_queue_name
 from toril.model.options import AddOptions, Resolved, merge, resolve
 from toril.model.parent import ParentRef
-from toril.store.contract import NewJob
+from toril.store.values import NewJob
 
 #: The most jobs that are added in one step: one step holds the server up for as long as it lasts.
 MOST_NODES = 10_000

@@ -9,7 +9,7 @@ from toril.core.connection import Access, StoreLink
 from toril.errors import JobError
 from toril.model.job import Fields, JobRecord
 from toril.model.names import QueueRef
-from toril.store.contract import Settlement
+from toril.store.values import Settlement
 
 
 class JobHandle(JobRecord):

@@ -1,19 +1,30 @@
-"""Reading a queue: counts, pages of jobs, single jobs, logs."""
+"""Reading a queue: counts, pages of jobs, all jobs, single jobs, logs, metrics, who works on it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+from toril.core.clients import ClientInfo, WorkerInfo
 from toril.core.connection import Access, StoreLink
+from toril.core.dependencies import DependencyKind, DependencyPage, part_of, read_children
+from toril.core.iteration import walk_ids
 from toril.core.job import Job
+from toril.core.meta import public_meta
+from toril.core.metrics import Metrics, check_labels, prometheus_text
+from toril.core.states import STATES, check_states
 from toril.errors import OptionError
+from toril.model.checks import check_int
+from toril.model.draft import MAX_PRIORITY
+from toril.model.duration import datetime_to_ms
 from toril.model.names import QueueRef, check_prefix, check_queue_name
-from toril.store.contract import Logs, Store
+from toril.store.contract import Store
+from toril.store.values import Logs
 
-#: The states a job can be in, in the order in which counts are given.
-STATES = ("active", "completed", "delayed", "failed", "prioritized", "waiting", "waiting-children")
+# More positions than any state has, and few enough to be counted with.
+_FARTHEST = 2**40
 
 
 class Inspector:
@@ -79,10 +90,18 @@ class Inspector:
         return await (await self._open()).store.jobs.state(self.ref, str(id))
 
     async def get_job_counts(self, *states: str) -> dict[str, int]:
-        """How many jobs are in each of these states; in all states when none is named."""
-        wanted = _checked(states or STATES)
+        """How many jobs are in each of these states; in all states when none is named.
+
+        Besides the states, ``paused`` (the waiting list of a queue that version 5 of BullMQ paused) and
+        ``repeat`` (job schedulers) can be counted.
+        """
+        wanted = check_states(states or STATES)
         counts = await (await self._open()).store.queues.counts(self.ref, wanted)
         return dict(zip(wanted, counts, strict=True))
+
+    async def get_job_count_by_types(self, *states: str) -> int:
+        """How many jobs are in these states together; in all states when none is named."""
+        return sum((await self.get_job_counts(*states)).values())
 
     async def count(self) -> int:
         """How many jobs wait: for a slot, for their time, or for children."""
@@ -98,9 +117,12 @@ class Inspector:
         """How many jobs are run now."""
         return await self._count("active")
 
-    async def get_delayed_count(self) -> int:
-        """How many jobs wait for their time."""
-        return await self._count("delayed")
+    async def get_delayed_count(self, before: datetime | None = None) -> int:
+        """How many jobs wait for their time; with ``before``, those that are due before this instant."""
+        if before is None:
+            return await self._count("delayed")
+        before_ms = datetime_to_ms(before, "before")
+        return await (await self._open()).store.queues.delayed_before(self.ref, before_ms)
 
     async def get_prioritized_count(self) -> int:
         """How many jobs with a priority wait for a slot."""
@@ -123,20 +145,67 @@ class Inspector:
 
     async def get_counts_per_priority(self, priorities: Sequence[int]) -> dict[int, int]:
         """How many jobs wait for a slot, for each of these priorities; 0 is no priority."""
-        counts = await (await self._open()).store.queues.counts_per_priority(self.ref, priorities)
-        return dict(zip(priorities, counts, strict=True))
+        wanted = [
+            check_int(priority, "priorities", 0, MAX_PRIORITY) for priority in dict.fromkeys(priorities)
+        ]
+        counts = await (await self._open()).store.queues.counts_per_priority(self.ref, wanted)
+        return dict(zip(wanted, counts, strict=True))
 
     async def get_jobs(
         self, states: str | Iterable[str], start: int = 0, end: int = -1, *, ascending: bool = False
     ) -> list[Job]:
         """A page of jobs: of each state those from ``start`` to ``end``, which is included; -1 is the last.
 
-        Newest first, unless ``ascending``.
+        Newest first, unless ``ascending``. Negative positions count from the end. A page of positions that
+        don't is filled up from those behind it where an id has no job any more.
+
+        Up to 250 jobs are read in one step. More are read in several: of some thousand it is those that were
+        there at the first one. See ``iter_jobs`` for very many.
         """
-        wanted = _checked((states,) if isinstance(states, str) else tuple(states))
+        wanted = check_states(states)
+        _check_range(start, end)
         store = (await self._open()).store
         page = await store.queues.page(self.ref, wanted, start, end, ascending=ascending)
         return [Job.of(record, self._link) for record in page]
+
+    async def get_ranges(
+        self, states: str | Iterable[str], start: int = 0, end: int = 1, *, ascending: bool = False
+    ) -> list[str]:
+        """Ids at some positions of each state, each once, even of jobs that are gone; see ``get_jobs``."""
+        wanted = check_states(states)
+        _check_range(start, end)
+        store = (await self._open()).store
+        return await store.queues.ids(self.ref, wanted, start, end, ascending=ascending)
+
+    def iter_jobs(self, states: str | Iterable[str], *, batch: int = 100) -> AsyncGenerator[Job]:
+        """All jobs of some states, in no order, however many they are and whatever happens meanwhile.
+
+        A job that stays in one of these states from the first step to the last is yielded exactly once, and
+        none is yielded twice. The same holds for a job that goes on from one of them to another, as jobs do
+        in their life. Jobs that are added, finished or removed meanwhile may be among those yielded or not.
+
+        Up to 10,000 jobs are looked up in one step, so then it also holds for a job that goes back, as by a
+        retry; of more, one that goes back into a state that was read already may be missed, and so may a
+        waiting job that is sent to the end of the line by ``change_priority(0)``.
+
+        It holds no connection, and may take as long as you like. It remembers which ids it has met: a bit for
+        each number that the queue gave out, the whole text of other ids.
+
+        Args:
+            states: One state or more.
+            batch: So many jobs are read at a time.
+
+        Raises:
+            OptionError: There is no such state, or ``batch`` is no positive number.
+        """
+        return self._iterate(check_states(states), check_int(batch, "batch", 1))
+
+    async def _iterate(self, states: Sequence[str], batch: int) -> AsyncGenerator[Job]:
+        store = (await self._open()).store
+        async for ids in walk_ids(store, self.ref, states):
+            for start in range(0, len(ids), batch):
+                for record in await store.queues.read(self.ref, ids[start : start + batch]):
+                    yield Job.of(record, self._link)
 
     async def get_waiting(self, start: int = 0, end: int = -1) -> list[Job]:
         """A page of waiting jobs, the next one first."""
@@ -176,23 +245,86 @@ class Inspector:
         return await (await self._open()).store.queues.is_paused(self.ref)
 
     async def get_meta(self) -> dict[str, Any]:
-        """What is set for the whole queue: version, event cap, concurrency, rate limit, paused."""
-        meta = await (await self._open()).store.queues.meta(self.ref)
-        public: dict[str, Any] = {"paused": meta.pop("paused", None) == "1"}
-        if "opts.maxLenEvents" in meta:
-            public["max_len_events"] = int(meta.pop("opts.maxLenEvents"))
-        for field in ("concurrency", "max", "duration"):
-            if field in meta:
-                public[field] = int(meta.pop(field))
-        return public | meta
+        """What is set for the whole queue: version, event cap, concurrency, rate limit, paused.
+
+        A setting that should be a number and isn't is given as ``None``.
+        """
+        return public_meta(await (await self._open()).store.queues.meta(self.ref))
 
     async def get_version(self) -> str | None:
         """Library and version that opened the queue last."""
         return (await (await self._open()).store.queues.meta(self.ref)).get("version")
 
+    async def get_dependencies(
+        self, parent_id: str, kind: DependencyKind = "processed", start: int = 0, end: int = -1
+    ) -> DependencyPage[Job]:
+        """A page of a job's children, with what they returned and the children themselves.
 
-def _checked(states: Sequence[str]) -> Sequence[str]:
-    for state in states:
-        if state not in STATES and state not in ("wait", "paused"):
-            raise OptionError.unknown(state, state, STATES)
-    return states
+        They have no order, but while nothing changes they keep the one they have from call to call.
+
+        Args:
+            parent_id: Id of the job.
+            kind: ``processed`` for children that have completed, ``pending`` for those that are waited for.
+            start: The first of the page, from 0.
+            end: Its last, which is included; -1 is the last of all.
+        """
+        part = part_of(kind)
+        check_int(start, "start")
+        check_int(end, "end", -1)
+        store = (await self._open()).store
+        children = await store.queues.children(self.ref, str(parent_id), part, start, end)
+        return read_children(children, lambda record: Job.of(record, self._link))
+
+    async def get_workers(self) -> list[WorkerInfo]:
+        """The workers of this queue that are connected, of toril and BullMQ alike.
+
+        They are found by the names of their connections; of a cluster, the node that knows most of them is
+        asked. On a server that does not tell who is connected the list is empty, which is logged.
+        """
+        found = await (await self._open()).store.queues.workers(self.ref)
+        return [WorkerInfo.of(fields) for fields in found]
+
+    async def get_workers_count(self) -> int:
+        """How many workers are connected; see ``get_workers``."""
+        return len(await self.get_workers())
+
+    async def get_queue_events(self) -> list[ClientInfo]:
+        """Who reads the events of this queue; see ``get_workers``."""
+        found = await (await self._open()).store.queues.event_readers(self.ref)
+        return [ClientInfo.of(fields) for fields in found]
+
+    async def get_metrics(
+        self, kind: Literal["completed", "failed"], start: int = 0, end: int = -1
+    ) -> Metrics:
+        """How many jobs completed, or failed for good, by minute; needs workers with ``metrics_points``.
+
+        Args:
+            kind: ``completed`` or ``failed``.
+            start: The first point, 0 is the latest one; negative ones count from the oldest.
+            end: The last point, which is included.
+        """
+        if kind not in ("completed", "failed"):
+            raise OptionError("kind", kind, "must be 'completed' or 'failed'")
+        _check_range(start, end)
+        return Metrics.of(await (await self._open()).store.queues.metrics(self.ref, kind, start, end))
+
+    async def export_prometheus_metrics(self, labels: Mapping[str, str] | None = None) -> str:
+        """Counts of jobs in the text format of Prometheus, under BullMQ's names.
+
+        The totals are those of ``get_metrics``, so they stay 0 without workers that have ``metrics_points``.
+
+        Args:
+            labels: More labels for each line, such as ``{"env": "production"}``.
+
+        Raises:
+            OptionError: A label can't be used.
+        """
+        more = check_labels(labels)
+        counts = await self.get_job_counts()
+        completed, failed = await self.get_metrics("completed", 0, 0), await self.get_metrics("failed", 0, 0)
+        return prometheus_text(self.name, counts, completed.count, failed.count, more)
+
+
+def _check_range(start: int, end: int) -> None:
+    check_int(start, "start", -_FARTHEST, _FARTHEST)
+    check_int(end, "end", -_FARTHEST, _FARTHEST)

@@ -22,7 +22,7 @@ from toril.errors import (
 from toril.model.checks import check_int
 from toril.model.draft import MAX_PRIORITY
 from toril.model.duration import Duration, datetime_to_ms, to_ms
-from toril.store.contract import DelayJob, GiveBack, Logs
+from toril.store.values import DelayJob, GiveBack, Logs
 
 # Seconds between looks at a job whose result is awaited, should word of it get lost on its way.
 _LOOK_EVERY = 5.0
@@ -251,7 +251,7 @@ class Job(JobFamily):
     async def _failure(self, access: Access) -> JobFailed:
         reason = self.failed_reason or ""
         try:
-            cause = await trace_failure(access.store, reason)
+            cause = await trace_failure(access.store, reason, self.prefix)
         except StoreUnavailable:
             # That it failed is known; the rest can be read later.
             cause = None

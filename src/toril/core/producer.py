@@ -14,10 +14,10 @@ from toril.core.job import Job
 from toril.core.spec import stored_job
 from toril.errors import JobError
 from toril.model.checks import check_int
-from toril.model.names import QueueRef, check_prefix, check_queue_name
+from toril.model.names import QueueRef, check_prefix, check_queue_name, split_job_key
 from toril.model.options import AddOptions, resolve
-from toril.model.parent import split_job_key
-from toril.store.contract import Added, Store
+from toril.store.contract import Store
+from toril.store.values import Added
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,10 @@ class FlowProducer:
         if strict:
             check_ids(planned)
         jobs, parents = [node.job for node in planned], parents_of(planned)
-        access.store.check_slot([*parents, *{node.queue.base for node in planned}])
+        queues = {node.queue for node in planned}
+        for queue in queues:
+            access.store.check_queue(queue)
+        access.store.check_slot([*parents, *(queue.base for queue in queues)])
         answers = await access.store.jobs.add_tree(roots[0].queue, jobs, parents, strict=strict)
         added = {id(node): answer for node, answer in zip(planned, answers, strict=True)}
         return [self._node(root, added) for root in roots]
@@ -184,7 +187,9 @@ class FlowProducer:
         check_int(depth, "depth", 1)
         check_int(max_children, "max_children", 1)
         ref = QueueRef(check_prefix(prefix or self._prefix), check_queue_name(queue))
-        return await self._read(await self._open(), ref, str(id), depth, max_children)
+        access = await self._open()
+        access.store.check_queue(ref)
+        return await self._read(access, ref, str(id), depth, max_children)
 
     async def _read(self, access: Access, queue: QueueRef, id: str, depth: int, most: int) -> JobNode | None:
         record = await access.store.jobs.get(queue, id)
@@ -196,6 +201,6 @@ class FlowProducer:
         family = await access.store.family.dependencies(
             queue, id, dict.fromkeys(("processed", "unprocessed", "failed", "ignored"), (0, most))
         )
-        places = [split_job_key(key) for key in sorted(family.keys())]
+        places = [split_job_key(key, queue.prefix) for key in sorted(family.keys())]
         read = (self._read(access, place[0], place[1], depth - 1, most) for place in places if place)
         return JobNode(job, tuple([child for child in await asyncio.gather(*read) if child is not None]))

@@ -8,13 +8,15 @@ from typing import Any, Unpack
 from toril.core.connection import Access
 from toril.core.job import Job
 from toril.core.payload import byte_length, encode
-from toril.core.scheduling import RepeatStrategy, Scheduling
+from toril.core.repeat import RepeatStrategy
+from toril.core.scheduling import Scheduling
 from toril.core.spec import ABSENT, JobSpec, new_job, spec_of, stored_job
 from toril.core.stuck import StuckParent, find_stuck_parents
 from toril.errors import JobError
 from toril.model.checks import check_int
 from toril.model.options import AddOptions, merge, resolve
-from toril.store.contract import Added, NewJob, Store
+from toril.store.contract import Store
+from toril.store.values import Added, NewJob
 
 
 class Queue(Scheduling):

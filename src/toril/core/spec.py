@@ -12,7 +12,7 @@ from toril.core.payload import encode
 from toril.errors import OptionError
 from toril.model.names import QueueRef
 from toril.model.options import AddOptions, Resolved
-from toril.store.contract import NewJob
+from toril.store.values import NewJob
 
 
 class _Absent:
@@ -41,6 +41,8 @@ def stored_job(queue: QueueRef, id: str, job: NewJob, link: StoreLink, *, create
         b"delay": job.delay_ms,
         b"priority": job.priority,
     }
+    if isinstance(job.more, dict) and "dedup" in job.more:
+        fields[b"deid"] = job.more["dedup"]["id"].encode()
     if isinstance(job.more, dict) and "parentKey" in job.more:
         fields[b"parentKey"] = job.more["parentKey"].encode()
         fields[b"parent"] = job.more["parent"].encode()

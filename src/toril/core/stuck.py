@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from toril.model.names import QueueRef
-from toril.model.parent import split_job_key
-from toril.store.contract import FamilyStore, PendingChild
+from toril.model.names import QueueRef, split_job_key
+from toril.store.contract import FamilyStore
+from toril.store.values import PendingChild
 
 # Parents that are looked at in one call.
 _PAGE = 100
@@ -58,7 +58,7 @@ class StuckParent:
 
 async def find_stuck_parents(family: FamilyStore, queue: QueueRef, limit: int) -> list[StuckParent]:
     """Look through the jobs of a queue that wait for children, those that wait longest first."""
-    search = _Search(family)
+    search = _Search(family, queue.prefix)
     stuck: list[StuckParent] = []
     first = 0
     while ids := await family.waiting_parents(queue, first, first + _PAGE - 1):
@@ -75,8 +75,9 @@ async def find_stuck_parents(family: FamilyStore, queue: QueueRef, limit: int) -
 class _Search:
     """Looks at parents; what it knows of one that is itself a child is not asked again."""
 
-    def __init__(self, family: FamilyStore) -> None:
+    def __init__(self, family: FamilyStore, prefix: str) -> None:
         self._family = family
+        self._prefix = prefix
         self._known: dict[str, bool] = {}
 
     async def look(
@@ -102,7 +103,7 @@ class _Search:
         return "is a parent that can never run itself" if self._known.get(child.key) else None
 
     async def _look_below(self, key: str, above: tuple[str, ...]) -> None:
-        place = split_job_key(key)
+        place = split_job_key(key, self._prefix)
         if place is None:
             return
         queue, id = place

@@ -53,6 +53,22 @@ class QueueRef(NamedTuple):
         return f"{self.prefix}:{self.name}:{id}"
 
 
+def split_job_key(key: str, prefix: str) -> tuple[QueueRef, str] | None:
+    """The queue and the id of a job's key; ``None`` if it is none.
+
+    Args:
+        key: ``prefix:queue:id``.
+        prefix: The prefix it probably has, since prefixes may hold colons.
+    """
+    known = f"{prefix}:"
+    if key.startswith(known):
+        name, _, id = key[len(known) :].partition(":")
+    else:
+        prefix, _, rest = key.partition(":")
+        name, _, id = rest.partition(":")
+    return (QueueRef(prefix, name), id) if prefix and name and id else None
+
+
 def check_queue_name(name: object) -> str:
     """A queue's name: not empty and without a colon.
 

@@ -9,7 +9,6 @@ from typing import Literal, Protocol, TypeAlias, cast
 
 from toril.errors import OptionError
 from toril.model.checks import check_mapping, check_text
-from toril.model.names import QueueRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +115,3 @@ def failed_child(reason: str | None) -> str | None:
     """Key of the child that a reason of failure speaks of. Source: BullMQ 6.7, deferred failures."""
     found = _CHILD_FAILED.fullmatch(reason or "")
     return found.group(1) if found else None
-
-
-def split_job_key(key: str) -> tuple[QueueRef, str] | None:
-    """Queue and id of a job by its key, as far as they can be told; ids with colons can't.
-
-    Source: BullMQ 6.7: the id is what follows the last colon, the queue is between the last two.
-    """
-    base, colon, id = key.rpartition(":")
-    prefix, other, name = base.rpartition(":")
-    return (QueueRef(prefix, name), id) if colon and other else None

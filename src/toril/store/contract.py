@@ -8,188 +8,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import msgspec
-
 from toril.errors import JobError
-from toril.model.job import Fields, JobRecord
+from toril.model.job import JobRecord
 from toril.model.names import QueueRef
 from toril.model.stream import Look, Place, StreamId
-
-
-class NewJob(msgspec.Struct, array_like=True):
-    """A job to add. Its order is that of the add script.
-
-    Attributes:
-        data: JSON text.
-        opts: JSON text of the stored options.
-        lifo: To the front of the line.
-        id: The caller's id, or ``False`` for the next number.
-        more: What few jobs have: ties to a parent, deduplication, what to do about a duplicate.
-    """
-
-    name: str
-    data: str
-    opts: str
-    timestamp_ms: int
-    delay_ms: int
-    priority: int
-    lifo: bool
-    id: str | bool = False
-    more: dict[str, Any] | bool = False
-
-
-class Finish(msgspec.Struct, array_like=True, tag="finish"):
-    """An active job has completed or failed for good.
-
-    Attributes:
-        target: ``completed`` or ``failed``.
-        value: JSON of the result, or the reason of the failure.
-        fields: More fields to write, as a flat list of names and values.
-        keep: How many to keep (-1 all); for how many seconds, or ``False``; how many go at a time for their
-            age, or ``False``.
-        points: How many per-minute points of metrics to keep; ``False`` for no metrics.
-    """
-
-    id: str
-    token: str
-    target: str
-    value: str
-    fields: list[str] | bool = False
-    attempts: int = 0
-    keep: tuple[int, int | bool, int | bool] = (-1, False, False)
-    points: int | bool = False
-
-
-class RetryNow(msgspec.Struct, array_like=True, tag="retry"):
-    """An attempt failed; the job waits again at once, at side ``L`` (the end) or ``R`` (the front)."""
-
-    id: str
-    token: str
-    side: str = "L"
-    fields: list[str] | bool = False
-
-
-class DelayJob(msgspec.Struct, array_like=True, tag="delay"):
-    """The job runs again later; ``counts`` says whether this was an attempt."""
-
-    id: str
-    token: str
-    delay_ms: int
-    counts: bool
-    fields: list[str] | bool = False
-
-
-class GiveBack(msgspec.Struct, array_like=True, tag="wait"):
-    """The job waits again, in front; not an attempt. Answers the ms of rate limit left."""
-
-    id: str
-    token: str
-
-
-class AwaitChildren(msgspec.Struct, array_like=True, tag="children"):
-    """The job waits for its children. Answers 1, with nothing changed, if none is pending."""
-
-    id: str
-    token: str
-    child: str | bool = False
-
-
-Settlement = Finish | RetryNow | DelayJob | GiveBack | AwaitChildren
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """Who takes jobs, and on what terms.
-
-    Attributes:
-        token: Lock token; unique to one take.
-        lock_ms: How long the lock lasts without renewal.
-        count: At most so many jobs.
-        worker: Name of the worker, if it has one.
-        limit: At most so many starts in so many ms, or ``None``.
-        after_success: Take nothing when the last settlement of the same call is refused.
-    """
-
-    token: str
-    lock_ms: int
-    count: int = 1
-    worker: str | None = None
-    limit: tuple[int, int] | None = None
-    after_success: bool = False
-
-
-@dataclass(slots=True)
-class Taken:
-    """Jobs that were taken, and why there are not more.
-
-    Attributes:
-        limited_ms: The queue's rate limit lets no job start for so long.
-        next_due_ms: When the next delayed job is due, in ms since the epoch; 0 if none is known.
-        closed: The queue is paused or at its global concurrency.
-    """
-
-    jobs: list[JobRecord] = field(default_factory=list[JobRecord])
-    limited_ms: int = 0
-    next_due_ms: int = 0
-    closed: bool = False
-
-
-@dataclass(slots=True)
-class Settled:
-    """Answers to settlements, in order: a number, or why it was refused."""
-
-    answers: list[int | JobError]
-    taken: Taken
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """An answer to an add: the job's id, and the stored job where it existed before."""
-
-    id: str
-    existing: JobRecord | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Logs:
-    """Rows of a job's log, and how many there are in all."""
-
-    rows: list[str]
-    count: int
-
-
-@dataclass(slots=True)
-class Dependencies:
-    """Children of a job, or pages of them, by what became of them.
-
-    Attributes:
-        processed: Results of completed children, by their keys.
-        unprocessed: Keys of children that are not done.
-        ignored: Reasons of children that failed without failing the job, by their keys.
-        failed: Keys of children whose failure fails the job.
-        next: For each kind that was asked for, where its next page begins; 0 when there is none.
-    """
-
-    processed: dict[str, Any] = field(default_factory=dict[str, Any])
-    unprocessed: list[str] = field(default_factory=list[str])
-    ignored: dict[str, str] = field(default_factory=dict[str, str])
-    failed: list[str] = field(default_factory=list[str])
-    next: dict[str, int] = field(default_factory=dict[str, int])
-
-    def keys(self) -> set[str]:
-        """Keys of all of them."""
-        return {*self.processed, *self.unprocessed, *self.ignored, *self.failed}
-
-
-@dataclass(frozen=True, slots=True)
-class PendingChild:
-    """A child that a job waits for: its key, and its state or ``missing``."""
-
-    key: str
-    state: str
+from toril.store.values import (
+    Added,
+    Children,
+    Claim,
+    Dependencies,
+    Logs,
+    LostIteration,
+    Mark,
+    MetricsRecord,
+    NewJob,
+    Obliteration,
+    PendingChild,
+    Producer,
+    Settled,
+    Settlement,
+    StoredScheduler,
+    Taken,
+)
 
 
 class JobStore(Protocol):
@@ -244,43 +86,6 @@ class FamilyStore(Protocol):
     ) -> list[list[PendingChild] | None]: ...
 
 
-class Producer(msgspec.Struct, array_like=True):
-    """A scheduler's job that was taken, and what its successor is made of. Its order is that of the script.
-
-    Attributes:
-        scheduler: Id of the scheduler.
-        id: Id of the job that was taken.
-        head: JSON of the successor's options, open at the end.
-        every: Interval in ms, or ``False`` for a pattern.
-        next_ms: When a pattern fires next, or ``False``.
-    """
-
-    scheduler: str
-    id: str
-    head: str
-    every: int | bool = False
-    next_ms: int | bool = False
-    priority: int = 0
-    lifo: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StoredScheduler:
-    """A job scheduler: when it runs next, and its stored fields."""
-
-    id: str
-    due_ms: int
-    fields: Fields
-
-
-@dataclass(frozen=True, slots=True)
-class LostIteration:
-    """A scheduler whose job is gone or done without a successor, and the fields of that job, if any."""
-
-    scheduler: StoredScheduler
-    job: Fields
-
-
 class SchedulerStore(Protocol):
     """Job schedulers."""
 
@@ -306,11 +111,57 @@ class QueueStore(Protocol):
     async def is_paused(self, queue: QueueRef) -> bool: ...
     async def counts(self, queue: QueueRef, states: Sequence[str]) -> list[int]: ...
     async def counts_per_priority(self, queue: QueueRef, priorities: Sequence[int]) -> list[int]: ...
+    async def delayed_before(self, queue: QueueRef, before_ms: int) -> int: ...
     async def page(
         self, queue: QueueRef, states: Sequence[str], first: int, last: int, *, ascending: bool
     ) -> list[JobRecord]: ...
+    async def ids(
+        self, queue: QueueRef, states: Sequence[str], first: int, last: int, *, ascending: bool
+    ) -> list[str]: ...
+    async def ids_at_once(self, queue: QueueRef, states: Sequence[str]) -> list[str] | None: ...
+    async def walk(
+        self, queue: QueueRef, state: str, place: Mark | None = None
+    ) -> tuple[list[str], Mark | None]: ...
+    async def read(self, queue: QueueRef, ids: Sequence[str]) -> list[JobRecord]: ...
+    async def children(self, queue: QueueRef, id: str, part: str, first: int, last: int) -> Children: ...
+    async def metrics(self, queue: QueueRef, kind: str, first: int, last: int) -> MetricsRecord: ...
+    async def workers(self, queue: QueueRef) -> list[dict[str, str]]: ...
+    async def event_readers(self, queue: QueueRef) -> list[dict[str, str]]: ...
+    async def names(self, prefix: str) -> list[str]: ...
     async def retry_jobs(self, queue: QueueRef, state: str, count: int, before_ms: int | None) -> int: ...
     async def rate_limit(self, queue: QueueRef, duration_ms: int) -> None: ...
+
+
+class RemovalStore(Protocol):
+    """What removes many jobs, or keys beside them; all but ``obliterate`` take as many calls as they need."""
+
+    async def drain(self, queue: QueueRef, *, delayed: bool) -> int: ...
+    async def clean(self, queue: QueueRef, state: str, before_ms: int, limit: int) -> list[str]: ...
+    async def obliterate(
+        self, queue: QueueRef, count: int, *, force: bool, everything: bool
+    ) -> Obliteration | None:
+        """One step; ``None`` if the queue isn't paused."""
+        ...
+
+    async def remove_traces(self, queue: QueueRef, *, everything: bool) -> None: ...
+    async def remove_orphans(self, queue: QueueRef, count: int, limit: int) -> int: ...
+    async def remove_pending_children(self, queue: QueueRef, id: str) -> None: ...
+    async def untie_child(self, queue: QueueRef, id: str, parent_key: str) -> bool: ...
+    async def free_deduplication(self, queue: QueueRef, id: str, dedup_id: str | None) -> bool: ...
+    async def remove_deduplication_key(self, queue: QueueRef, dedup_id: str) -> bool: ...
+    async def deduplication_owner(self, queue: QueueRef, dedup_id: str) -> str | None: ...
+    async def trim_events(self, queue: QueueRef, most: int) -> int: ...
+
+
+class LimitStore(Protocol):
+    """Limits of whole queues, under their stored names."""
+
+    async def set(self, queue: QueueRef, limits: Mapping[str, int | None]) -> None: ...
+    async def get(self, queue: QueueRef, *names: str) -> list[int | None]: ...
+    async def is_maxed(self, queue: QueueRef) -> bool: ...
+    async def rate_left_ms(self, queue: QueueRef, most: int | None) -> int: ...
+    async def forget_rate(self, queue: QueueRef) -> bool: ...
+    async def wake(self, queue: QueueRef) -> None: ...
 
 
 class Waiter(Protocol):
@@ -394,6 +245,10 @@ class Store(Protocol):
     def queues(self) -> QueueStore: ...
     @property
     def events(self) -> EventStore: ...
+    @property
+    def removals(self) -> RemovalStore: ...
+    @property
+    def limits(self) -> LimitStore: ...
     async def ready(self) -> None: ...
     def check_queue(self, queue: QueueRef) -> None: ...
     def check_slot(self, keys: Sequence[str]) -> None: ...

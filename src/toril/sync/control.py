@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from toril.core.portal import portal
-from toril.model.duration import Duration
-from toril.sync.inspector import Inspector
+from toril.sync.removal import Removal
 
 
-class Control(Inspector):
+class Control(Removal):
     """The part of a queue that steers; see ``toril.core.control.Control``."""
 
     def pause(self) -> None:
@@ -21,14 +20,6 @@ class Control(Inspector):
     def resume(self) -> None:
         """Let jobs be taken again."""
         portal.call(self._queue.resume())
-
-    def rate_limit(self, duration: Duration) -> None:
-        """Start no job for so long."""
-        portal.call(self._queue.rate_limit(duration))
-
-    def remove(self, id: str, *, remove_children: bool = True) -> bool:
-        """Remove a job; ``False`` if it is running."""
-        return portal.call(self._queue.remove(id, remove_children=remove_children))
 
     def retry_jobs(self, state: str = "failed", *, count: int = 1000, before: datetime | None = None) -> int:
         """Run all finished jobs again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from types import TracebackType
 from typing import Any, Self
@@ -76,7 +77,8 @@ class QueueEvents:
             while (event := portal.call(_next(events))) is not None:
                 yield event
         finally:
-            portal.call(events.aclose())
+            # Not waited for: this may run at the end of the interpreter, when nobody would answer.
+            asyncio.run_coroutine_threadsafe(events.aclose(), portal.loop())
 
     def on(self, event: str, listener: Listener) -> None:
         """Call ``listener`` with each event of this name."""

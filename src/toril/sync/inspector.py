@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
 
 from toril.core.blocking import BlockingJob as Job
+from toril.core.clients import ClientInfo, WorkerInfo
+from toril.core.dependencies import Dependency, DependencyKind, DependencyPage
+from toril.core.job import Job as AsyncJob
+from toril.core.metrics import Metrics
 from toril.core.portal import portal
 from toril.core.queue import Queue as AsyncQueue
-from toril.store.contract import Logs
+from toril.store.values import Logs
 from toril.sync.jobs import all_blocking, blocking
 
 
@@ -34,6 +39,10 @@ class Inspector:
         """How many jobs are in each of these states."""
         return portal.call(self._queue.get_job_counts(*states))
 
+    def get_job_count_by_types(self, *states: str) -> int:
+        """How many jobs are in these states together."""
+        return portal.call(self._queue.get_job_count_by_types(*states))
+
     def count(self) -> int:
         """How many jobs wait."""
         return portal.call(self._queue.count())
@@ -47,6 +56,16 @@ class Inspector:
     ) -> list[Job]:
         """A page of jobs."""
         return all_blocking(portal.call(self._queue.get_jobs(states, start, end, ascending=ascending)))
+
+    def get_ranges(
+        self, states: str | Iterable[str], start: int = 0, end: int = 1, *, ascending: bool = False
+    ) -> list[str]:
+        """Ids at some positions of each state."""
+        return portal.call(self._queue.get_ranges(states, start, end, ascending=ascending))
+
+    def iter_jobs(self, states: str | Iterable[str], *, batch: int = 100) -> Iterator[Job]:
+        """All jobs of some states; see ``toril.Queue.iter_jobs`` for what it promises."""
+        return _iterate(self._queue.iter_jobs(states, batch=batch))
 
     def get_job_logs(self, id: str, start: int = 0, end: int = -1, *, ascending: bool = True) -> Logs:
         """Rows of a job's log."""
@@ -68,9 +87,9 @@ class Inspector:
         """How many jobs are run now."""
         return portal.call(self._queue.get_active_count())
 
-    def get_delayed_count(self) -> int:
-        """How many jobs wait for their time."""
-        return portal.call(self._queue.get_delayed_count())
+    def get_delayed_count(self, before: datetime | None = None) -> int:
+        """How many jobs wait for their time, or are due before an instant."""
+        return portal.call(self._queue.get_delayed_count(before))
 
     def get_prioritized_count(self) -> int:
         """How many jobs with a priority wait for a slot."""
@@ -115,3 +134,48 @@ class Inspector:
     def get_waiting_children(self, start: int = 0, end: int = -1) -> list[Job]:
         """A page of jobs that wait for children, oldest first."""
         return all_blocking(portal.call(self._queue.get_waiting_children(start, end)))
+
+    def get_dependencies(
+        self, parent_id: str, kind: DependencyKind = "processed", start: int = 0, end: int = -1
+    ) -> DependencyPage[Job]:
+        """A page of a job's children."""
+        found = portal.call(self._queue.get_dependencies(parent_id, kind, start, end))
+        items = [
+            Dependency(child.key, child.value, child.error, blocking(child.job) if child.job else None)
+            for child in found.items
+        ]
+        return DependencyPage(items, found.total)
+
+    def get_workers(self) -> list[WorkerInfo]:
+        """The workers of this queue that are connected."""
+        return portal.call(self._queue.get_workers())
+
+    def get_workers_count(self) -> int:
+        """How many workers are connected."""
+        return portal.call(self._queue.get_workers_count())
+
+    def get_queue_events(self) -> list[ClientInfo]:
+        """Who reads the events of this queue."""
+        return portal.call(self._queue.get_queue_events())
+
+    def get_metrics(self, kind: Literal["completed", "failed"], start: int = 0, end: int = -1) -> Metrics:
+        """How many jobs completed, or failed for good, by minute."""
+        return portal.call(self._queue.get_metrics(kind, start, end))
+
+    def export_prometheus_metrics(self, labels: Mapping[str, str] | None = None) -> str:
+        """Counts of jobs in the text format of Prometheus."""
+        return portal.call(self._queue.export_prometheus_metrics(labels))
+
+
+def _iterate(jobs: AsyncGenerator[AsyncJob]) -> Iterator[Job]:
+    async def following() -> AsyncJob | None:
+        return await anext(jobs, None)
+
+    async def close() -> None:
+        await jobs.aclose()
+
+    try:
+        while (job := portal.call(following())) is not None:
+            yield blocking(job)
+    finally:
+        portal.call(close())

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+import pytest
+
 from tests.integration.events.reading import PATIENCE, names, read
 from tests.support.database import Database
 from tests.support.eventually import eventually
@@ -85,6 +87,22 @@ async def test_a_stream_that_began_again_before_the_place(
 
     assert [event.name for event in told] == ["gap", "old"]
     assert (told[0].lost, told[0].fields["before"], told[1].id) == (None, "5-0", "5-0")
+
+
+async def test_a_stream_that_begins_again_before_the_place_while_it_is_read(
+    queue: Queue, new_events: EventsFactory, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server would say nothing; a look now and then finds out."""
+    monkeypatch.setattr("toril.core.feed._LOOK_EVERY", 0.3)
+    events = await new_events(blocking_timeout=0.1).ready()
+    reading = asyncio.create_task(read(events, 3))
+    await queue.publish_event("tick")
+    key = queue.ref.base + "events"
+    await eventually(lambda: any(one["cmd"] == "xread" for one in database.clients()))
+    database.command("DEL", key)
+    database.command("XADD", key, "5-0", "event", "old")
+
+    assert names(await reading) == ["tick", "gap", "old"]
 
 
 async def test_an_id_that_is_gone(queue: Queue, new_events: EventsFactory, database: Database) -> None:

@@ -13,6 +13,7 @@ from tests.support.clock import Clock
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from tests.support.factories import EventsFactory, WorkerStarter
+from tests.support.program import Program
 from toril import Event, Job, OptionError, Queue, QueueEvents
 from toril.store.contract import Store
 
@@ -100,11 +101,15 @@ async def note(events: QueueEvents, told: list[str]) -> None:
 async def test_breaking_out_stops_reading(
     queue: Queue, new_events: EventsFactory, database: Database
 ) -> None:
-    events = await new_events(blocking_timeout=0.05).ready()
+    """The connection goes, too, when nobody else wants it."""
+    events = await new_events(blocking_timeout=60).ready()
+    tasks = asyncio.all_tasks()
     await queue.publish_event("tick")
     await read(events, 1)
+    assert any(is_feed(client) for client in database.clients())
 
-    await eventually(lambda: any(int(one["idle"]) >= 2 for one in database.clients() if is_feed(one)))
+    await eventually(lambda: not any(is_feed(client) for client in database.clients()))
+    assert asyncio.all_tasks() <= tasks
 
 
 def is_feed(client: dict[str, str]) -> bool:
@@ -235,3 +240,41 @@ def test_in_blocking_code(url: str, prefix: str) -> None:
     with toril.sync.QueueEvents("tasks", url=url, prefix=prefix, reader="blocking") as events:
         assert next(iter(events)).fields["n"] == "2"
         assert events.forget() is True
+
+
+FORGETFUL = """
+import sys
+from toril.sync import Queue, QueueEvents
+
+queue = Queue("tasks", url=sys.argv[1], prefix=sys.argv[2])
+events = iter(QueueEvents("tasks", url=sys.argv[1], prefix=sys.argv[2], last_event_id="0"))
+queue.publish_event("tick")
+print(next(events).name)
+"""
+
+
+async def test_a_blocking_loop_that_is_never_closed_lets_the_program_end(url: str, prefix: str) -> None:
+    with Program(FORGETFUL, url, prefix) as program:
+        assert await asyncio.to_thread(program.line) == "tick"
+        assert await asyncio.to_thread(program.exit_code) == 0
+
+
+UNCLOSED = """
+import asyncio, sys
+from toril import Queue, QueueEvents
+
+async def main():
+    queue = Queue("tasks", url=sys.argv[1], prefix=sys.argv[2])
+    await queue.publish_event("tick")
+    async for event in QueueEvents("tasks", url=sys.argv[1], prefix=sys.argv[2], last_event_id="0"):
+        print(event.name)
+        return
+
+asyncio.run(main(), debug=True)
+"""
+
+
+async def test_a_loop_that_is_never_closed_lets_the_program_end(url: str, prefix: str) -> None:
+    with Program(UNCLOSED, url, prefix) as program:
+        assert await asyncio.to_thread(program.line) == "tick"
+        assert await asyncio.to_thread(program.exit_code) == 0

@@ -77,6 +77,14 @@ async def test_jobs_that_mean_the_same_are_added_once(queue: Queue) -> None:
     assert await queue.count() == 1
 
 
+async def test_a_job_knows_its_deduplication_id_whoever_has_added_it(queue: Queue) -> None:
+    first = await queue.add("index", deduplication=Dedup.simple("page-1"))
+    second = await queue.add("index", deduplication=Dedup.simple("page-1"))
+
+    assert first.deduplication_id == second.deduplication_id == "page-1"
+    assert (await queue.add("index")).deduplication_id is None
+
+
 async def test_simple_deduplication_ends_with_the_job(queue: Queue, new_worker: WorkerFactory) -> None:
     await queue.add("index", deduplication=Dedup.simple("page-1"))
     worker = new_worker()

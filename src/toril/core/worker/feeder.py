@@ -20,7 +20,8 @@ from toril.core.worker.settings import Settings
 from toril.errors import StoreError
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
-from toril.store.contract import Claim, Finish, Settled, Store, Taken
+from toril.store.contract import Store
+from toril.store.values import Claim, Finish, Settled, Taken
 
 # Jobs in one call: enough to share its cost, and below 3 ms of the server's time.
 _MOST_A_CALL = 50
@@ -73,6 +74,7 @@ class Feeder:
         self._claims = 0
         self._hopeful = True
         self._limited = False
+        self._limit_ends = 0.0
         self._was_busy = False
         self._next_due_ms = 0
         self._under_way = 0
@@ -132,6 +134,9 @@ class Feeder:
             weight += _weight(settlings[-1])
         self.held -= len(settlings)
         wanted = self._wanted() if settlings or self._hopeful else 0
+        if any(settling.limited for settling in settlings):
+            # The answer says for how long nothing is to be taken.
+            wanted = 0
         if not settlings and not wanted:
             return None
         claim = None
@@ -165,7 +170,16 @@ class Feeder:
             self._receive(settled.taken, call.claim)
         for settling, answer in zip(call.settlings, settled.answers, strict=True):
             settling.at_ms = call.at_ms
+            if settling.limited:
+                self._rest(answer if isinstance(answer, int) else 0)
             self._slots.settled(settling, answer)
+        if call.claim is None and not self.taking:
+            await self._pass_on()
+
+    async def _pass_on(self) -> None:
+        """What this worker gave up may be all that kept others from a job, if the queue has a limit."""
+        with suppress(StoreError):
+            await self._store.limits.wake(self._queue)
 
     async def _carry_out_apart(self, call: _Call, error: Exception) -> None:
         """One settlement can't even be sent; the others must not be lost with it."""
@@ -218,14 +232,17 @@ class Feeder:
                 self._slots.drained()
 
     def _rest(self, limited_ms: int) -> None:
-        """The queue is limited: take nothing until the limit is over."""
+        """The queue is limited: take nothing until the limit is over, the last one if there are more."""
         self._limited = True
-        seconds = min(limited_ms / 1000, self._settings.maximum_rate_limit_delay)
-        asyncio.get_running_loop().call_later(seconds, self._rested)
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + min(limited_ms / 1000, self._settings.maximum_rate_limit_delay)
+        self._limit_ends = max(self._limit_ends, ends)
+        loop.call_at(ends, self._rested, ends)
 
-    def _rested(self) -> None:
-        self._limited = False
-        self.wake()
+    def _rested(self, ended: float) -> None:
+        if ended >= self._limit_ends:
+            self._limited = False
+            self.wake()
 
     async def listen(self) -> None:
         """Wait for word of jobs whenever there are none, until cancelled."""

@@ -20,17 +20,8 @@ from toril.core.worker.settings import Settings
 from toril.errors import JobError, UnknownBackoff
 from toril.model.duration import Duration, to_ms
 from toril.model.names import QueueRef, check_prefix, check_queue_name
-from toril.store.contract import (
-    AwaitChildren,
-    Claim,
-    DelayJob,
-    Finish,
-    GiveBack,
-    RetryNow,
-    Store,
-    Taken,
-    Waiter,
-)
+from toril.store.contract import Store, Waiter
+from toril.store.values import AwaitChildren, Claim, DelayJob, Finish, GiveBack, RetryNow, Taken
 
 _logger = logging.getLogger(__name__)
 
@@ -229,7 +220,8 @@ class ManualWorker:
             taken = await access.store.jobs.take(self.ref, self._claim(job.token))
             return await self._batch(access, taken)
         # A job that is retried at once is what the next fetch finds; BullMQ leaves it to that fetch.
-        claim = self._claim(job.token) if fetch_next and not isinstance(settlement, RetryNow) else None
+        leaves = isinstance(settlement, RetryNow) or settling.limited
+        claim = self._claim(job.token) if fetch_next and not leaves else None
         settling.at_ms = access.store.now_ms()
         settled = await access.store.jobs.settle(self.ref, [settlement], claim, at_ms=settling.at_ms)
         if isinstance(settled.answers[0], JobError):
@@ -238,6 +230,8 @@ class ManualWorker:
             # There is no child to wait for, so the job goes on at once.
             settling.settlement = GiveBack(job.id, job.token)
             return await self._settle(access, settling, fetch_next)
+        if settling.limited:
+            self._limited_until_ms = settling.at_ms + settled.answers[0]
         self._tell_settled(settling)
         if settled.taken.jobs or isinstance(settlement, Finish):
             return await self._batch(access, settled.taken)

@@ -18,7 +18,15 @@ from toril.core.payload import encode
 from toril.core.worker.routes import Call
 from toril.core.worker.schedules import is_missed
 from toril.core.worker.settings import Settings
-from toril.errors import ChildFailed, JobError, StoreError, UnknownBackoff, Unrecoverable
+from toril.errors import (
+    ChildFailed,
+    JobError,
+    RateLimit,
+    RateLimitError,
+    StoreError,
+    UnknownBackoff,
+    Unrecoverable,
+)
 from toril.model.backoff import from_stored, next_delay_ms
 from toril.model.duration import to_ms
 from toril.model.keep import resolve_keep
@@ -34,7 +42,8 @@ from toril.model.outcome import (
     reason_of,
     with_stack,
 )
-from toril.store.contract import AwaitChildren, DelayJob, Finish, GiveBack, RetryNow, Settlement, Store
+from toril.store.contract import Store
+from toril.store.values import AwaitChildren, DelayJob, Finish, GiveBack, RetryNow, Settlement
 
 _logger = logging.getLogger(__name__)
 
@@ -60,6 +69,14 @@ class Settling:
     result: Any = None
     error: BaseException | None = None
     at_ms: int = 0
+
+    @property
+    def limited(self) -> bool:
+        """Whether the handler has met a rate limit: its worker takes no job until that is over.
+
+        The worker alone knows, if neither it nor the queue has a limit by which a take would be refused.
+        """
+        return isinstance(self.error, RateLimit | RateLimitError) and isinstance(self.settlement, GiveBack)
 
 
 class Runner:
@@ -109,7 +126,7 @@ class Runner:
         """What the job has to fail with instead of being run."""
         reason = job.deferred_failure or ""
         try:
-            cause = await trace_failure(self._store, reason)
+            cause = await trace_failure(self._store, reason, job.prefix)
         except StoreError:
             # The cause is for those who look; the job fails with or without it.
             cause = None

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
-from toril.core.scheduling import RepeatStrategy, head_of, next_match
+from toril.core.repeat import RepeatStrategy, head_of, next_match
 from toril.errors import StoreError
 from toril.model.checks import is_number
 from toril.model.job import Fields, JobRecord
 from toril.model.names import QueueRef
 from toril.model.schedule import Schedule
-from toril.store.contract import LostIteration, Producer, Store
+from toril.store.contract import Store
+from toril.store.values import LostIteration, Producer
 
 # Pauses between tries when the server does not answer, in seconds.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, cast
 
-from toril.core.scheduling import RepeatStrategy
+from toril.core.repeat import RepeatStrategy
 from toril.errors import OptionError
 from toril.model.checks import check_mapping
 from toril.model.duration import Duration, to_ms

@@ -25,7 +25,8 @@ from toril.core.worker.stalled import look_for_stalled
 from toril.errors import AlreadyMoved, JobError, LockLost, ReturnToWait, StoreUnavailable
 from toril.model.duration import Duration, to_ms
 from toril.model.job import JobRecord
-from toril.store.contract import AwaitChildren, GiveBack, Store
+from toril.store.contract import Store
+from toril.store.values import AwaitChildren, GiveBack
 
 _logger = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
-from toril.store.contract import Logs
 from toril.store.redis.coalesce import Coalescer
 from toril.store.redis.codec import accept, fields_of, pack, refusal
 from toril.store.redis.connection import Connection
+from toril.store.values import Logs
 
 Report = tuple[str, str, str, int | bool]
 

@@ -19,7 +19,7 @@ _CLOSE_TIMEOUT = 2.0
 # Calls under way at a time. The client uses a connection for each, and refuses those that would be too many.
 _CALLS = 32
 # Commands whose replies the client would turn into something else.
-_RESHAPED = ("HGETALL", "INFO", "XREAD", "XREVRANGE", "BZPOPMIN")
+_RESHAPED = ("HGETALL", "INFO", "SCAN", "ZSCAN", "XREAD", "XREVRANGE", "BZPOPMIN")
 # Answers from which the client takes the server's code, by which we tell them apart.
 _CODES: dict[type[Exception], str] = {
     redis_errors.NoScriptError: "NOSCRIPT",
@@ -62,13 +62,30 @@ class ClusterWire:
         )
         for command in _RESHAPED:
             self._client.set_response_callback(command, cast("Any", _as_it_is))
+        # It would make one reply of those of all nodes, and there is only one.
+        self._client.result_callbacks.pop("SCAN", None)
         self._turns = asyncio.Semaphore(_CALLS)
         self.lost: bool = False
 
-    async def ask(self, words: tuple[Word, ...]) -> Any:
-        """Send a command to the node that its key belongs to."""
-        # A replica's report would be that of a server that can't be written to.
-        where = {"target_nodes": RedisCluster.DEFAULT_NODE} if words[0] == "INFO" else {}
+    async def nodes(self) -> list[ClusterNode]:
+        """All nodes that can be written to."""
+        try:
+            await self._client.initialize()
+        except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError) as error:
+            raise _as_ours(error) from error
+        return self._client.get_primaries()
+
+    async def node_of(self, key: str) -> ClusterNode | None:
+        """The node that a key belongs to."""
+        await self.nodes()
+        return self._client.get_node_from_key(key)
+
+    async def ask(self, words: tuple[Word, ...], node: ClusterNode | None = None) -> Any:
+        """Send a command to this node, or to the one that its key belongs to."""
+        where: dict[str, Any] = {"target_nodes": node} if node else {}
+        if words[0] == "INFO":
+            # A replica's report would be that of a server that can't be written to.
+            where = {"target_nodes": RedisCluster.DEFAULT_NODE}
         try:
             async with self._turns:
                 # Left to its first command, the client would send that to any node.

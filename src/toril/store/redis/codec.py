@@ -25,7 +25,7 @@ from toril.errors import (
 )
 from toril.model.job import Fields, JobRecord
 from toril.model.names import QueueRef
-from toril.store.contract import Claim, Taken
+from toril.store.values import Claim, Taken
 
 pack: Callable[[object], bytes] = msgspec.msgpack.Encoder().encode
 
@@ -70,6 +70,11 @@ def fields_of(flat: Sequence[Any]) -> Fields:
     """A flat list of names and values as a mapping; a later value of a name wins."""
     pairs = iter(flat)
     return dict(zip(pairs, pairs, strict=True))
+
+
+def text(value: bytes) -> str:
+    """A stored text; what is no UTF-8 in it is shown as a replacement character."""
+    return value.decode("utf-8", "replace")
 
 
 def pack_claim(claim: Claim) -> bytes:

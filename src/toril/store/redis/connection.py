@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 from toril.errors import ScriptError, StoreError, StoreMisconfigured, StoreUnavailable
 from toril.model.names import QueueRef
 from toril.store.redis.address import Address
-from toril.store.redis.cluster import ClusterWire
+from toril.store.redis.cluster import ClusterNode, ClusterWire
 from toril.store.redis.script import Script, script
 from toril.store.redis.wire import ServerError, Wire, Word
 
 #: Seconds without an answer until a connection is given up; a call itself stays far below.
 PATIENCE = 10.0
 
+# What a pattern of keys gives a meaning to.
+_GLOB = re.compile(r"[*?\[\]^\\-]")
 # Answers of a server that will be able again without anybody's help (see `StoreUnavailable`).
 _PASSING = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY ", "MISCONF", "OOM ", "READONLY")
 _REFUSED = (
@@ -75,6 +79,37 @@ class Connection:
         except ServerError as error:
             raise self._translated(str(error)) from error
 
+    async def scan(self, queue: QueueRef, count: int) -> AsyncIterator[list[bytes]]:
+        """Keys of a queue, some perhaps twice, in pages for which ``count`` keys of the server are looked at.
+
+        In a cluster the node is asked that has the queue's slot.
+        """
+        wire = await self._alive()
+        node = await wire.node_of(queue.base) if isinstance(wire, ClusterWire) else None
+        pattern = _GLOB.sub(r"\\\g<0>", queue.base) + "*"
+        cursor: Any = "0"
+        while True:
+            cursor, keys = await self.command_at(node, "SCAN", cursor, "MATCH", pattern, "COUNT", count)
+            yield keys
+            if int(cursor) == 0:
+                return
+
+    async def nodes(self) -> list[ClusterNode | None]:
+        """Where ``command_at`` can send a command: each primary of a cluster, or else the one server."""
+        wire = await self._alive()
+        return [*await wire.nodes()] if isinstance(wire, ClusterWire) else [None]
+
+    async def command_at(self, node: ClusterNode | None, *words: Word) -> Any:
+        """Run one plain command at one of the ``nodes``."""
+        if node is None:
+            return await self.command(*words)
+        wire = await self._alive()
+        assert isinstance(wire, ClusterWire)
+        try:
+            return await wire.ask(words, node)
+        except ServerError as error:
+            raise self._translated(str(error)) from error
+
     async def info(self, section: str) -> dict[str, str]:
         """One section of the server's own report; of any node, in a cluster."""
         report = await self.command("INFO", section)
@@ -86,6 +121,9 @@ class Connection:
         if wire is None or wire.lost:
             wire = await self._connect()
         return await wire.ask(words)
+
+    async def _alive(self) -> Wire | ClusterWire:
+        return self._wire if self._wire is not None and not self._wire.lost else await self._connect()
 
     async def _connect(self) -> Wire | ClusterWire:
         async with self._connecting:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from toril.model.names import QueueRef
-from toril.store.contract import Dependencies, PendingChild
 from toril.store.redis.codec import fields_of, pack
 from toril.store.redis.connection import Connection
+from toril.store.values import Dependencies, PendingChild
 
 KINDS = ("processed", "unprocessed", "ignored", "failed")
 # Children of a job that are looked at to tell whether it can ever run.

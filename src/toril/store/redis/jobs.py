@@ -8,12 +8,12 @@ from typing import Any
 
 from toril.errors import JobError
 from toril.model.names import QueueRef
-from toril.store.contract import Added, Claim, NewJob, Settled, Settlement, Taken
 from toril.store.redis.changes import JobChanges
 from toril.store.redis.coalesce import Coalescer
 from toril.store.redis.codec import pack, pack_claim, read_taken, refusal
 from toril.store.redis.connection import Connection
 from toril.store.redis.sender import Refused, Sender, refusal_of
+from toril.store.values import Added, Claim, NewJob, Settled, Settlement, Taken
 
 # Jobs in one call of the add script: enough to share its cost, and below 3 ms of the server's time.
 _JOBS_A_CALL = 200

@@ -1,27 +1,25 @@
-"""The store's queues: their meta, counts and pages, pausing, and what moves many jobs."""
+"""The store's queues: their meta, pausing, and what moves many jobs. What only reads is in `reading`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from toril._version import __version__
-from toril.model.job import JobRecord
 from toril.model.names import QueueRef
-from toril.store.redis.codec import fields_of, pack
+from toril.store.redis.codec import fields_of, text
 from toril.store.redis.connection import Connection
+from toril.store.redis.reading import QueueReading
 
 # A manual rate limit is a counter that no limit reaches. Source: BullMQ 6.7.
 _MANUAL_LIMIT = 9007199254740991
 _NO_LIMIT = "1.7976931348623157e+308"
-_PRIORITY_STEP = 2**32
-_LIST_NAMES = {"waiting": "wait"}
 
 
-class RedisQueues:
+class RedisQueues(QueueReading):
     """Queues on Redis or Valkey."""
 
     def __init__(self, connection: Connection, now_ms: Callable[[], int]) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._now_ms = now_ms
 
     async def announce(self, queue: QueueRef, max_events: int) -> None:
@@ -32,7 +30,7 @@ class RedisQueues:
     async def meta(self, queue: QueueRef) -> dict[str, str]:
         """All fields of the queue's meta."""
         fields = fields_of(await self._connection.command("HGETALL", queue.base + "meta"))
-        return {key.decode(): value.decode() for key, value in fields.items()}
+        return {text(key): text(value) for key, value in fields.items()}
 
     async def pause(self, queue: QueueRef) -> None:
         """Nothing is taken from the queue until it is resumed."""
@@ -47,29 +45,6 @@ class RedisQueues:
     async def is_paused(self, queue: QueueRef) -> bool:
         """Whether the queue is paused."""
         return await self._connection.command("HEXISTS", queue.base + "meta", "paused") == 1
-
-    async def counts(self, queue: QueueRef, states: Sequence[str]) -> list[int]:
-        """How many jobs each state holds."""
-        return await self._connection.run("counts", queue, pack(_stored_names(states)))
-
-    async def counts_per_priority(self, queue: QueueRef, priorities: Sequence[int]) -> list[int]:
-        """How many waiting jobs have each priority; 0 counts those without."""
-        counts: list[int] = []
-        for priority in priorities:
-            if priority == 0:
-                counts.append(await self._connection.command("LLEN", queue.base + "wait"))
-            else:
-                low, high = priority * _PRIORITY_STEP, (priority + 1) * _PRIORITY_STEP - 1
-                counts.append(await self._connection.command("ZCOUNT", queue.base + "prioritized", low, high))
-        return counts
-
-    async def page(
-        self, queue: QueueRef, states: Sequence[str], first: int, last: int, *, ascending: bool
-    ) -> list[JobRecord]:
-        """Jobs of some states, newest first unless ``ascending``."""
-        order = "1" if ascending else "0"
-        pages = await self._connection.run("page", queue, pack(_stored_names(states)), first, last, order)
-        return [JobRecord(queue, id.decode(), fields_of(flat)) for page in pages for id, flat in page]
 
     async def retry_jobs(self, queue: QueueRef, state: str, count: int, before_ms: int | None) -> int:
         """Move finished or delayed jobs to wait, ``count`` in a call, until none is left."""
@@ -86,7 +61,3 @@ class RedisQueues:
     async def rate_limit(self, queue: QueueRef, duration_ms: int) -> None:
         """Start no job of the queue for so long."""
         await self._connection.command("SET", queue.base + "limiter", _MANUAL_LIMIT, "PX", duration_ms)
-
-
-def _stored_names(states: Sequence[str]) -> list[str]:
-    return [_LIST_NAMES.get(state, state) for state in states]

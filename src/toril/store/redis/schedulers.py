@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from toril.model.names import QueueRef
-from toril.store.contract import LostIteration, Producer, StoredScheduler
 from toril.store.redis.coalesce import Coalescer
 from toril.store.redis.codec import fields_of, pack, refusal
 from toril.store.redis.connection import Connection
+from toril.store.values import LostIteration, Producer, StoredScheduler
 
 # Members that version 5 of BullMQ left for its repeatable jobs have so many colons.
 _LEGACY_COLONS = 4

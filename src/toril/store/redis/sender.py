@@ -10,9 +10,9 @@ from typing import Any
 from toril.errors import JobError, StoreUnavailable
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
-from toril.store.contract import Added, NewJob
 from toril.store.redis.codec import fields_of, pack, refusal
 from toril.store.redis.connection import Connection
+from toril.store.values import Added, NewJob
 
 # Seconds that an add is tried for when the server does not answer, and the pauses between tries.
 _PATIENCE = 5.0

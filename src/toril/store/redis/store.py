@@ -15,7 +15,9 @@ from toril.store.redis.connection import Connection
 from toril.store.redis.events import RedisEvents
 from toril.store.redis.family import RedisFamily
 from toril.store.redis.jobs import RedisJobs
+from toril.store.redis.limits import RedisLimits
 from toril.store.redis.queues import RedisQueues
+from toril.store.redis.removals import RedisRemovals
 from toril.store.redis.schedulers import RedisSchedulers
 from toril.store.redis.waiting import RedisRenewer, RedisWaiter
 
@@ -42,6 +44,8 @@ class RedisStore:
         self.schedulers: RedisSchedulers = RedisSchedulers(self._connection, now_ms)
         self.queues: RedisQueues = RedisQueues(self._connection, now_ms)
         self.events: RedisEvents = RedisEvents(self._connection)
+        self.removals: RedisRemovals = RedisRemovals(self._connection)
+        self.limits: RedisLimits = RedisLimits(self._connection)
         self._checked = False
         self._checking = asyncio.Lock()
 

@@ -1,7 +1,7 @@
 --- Remove a job, and its children if asked to, unless a worker runs one of them.
 --- @args    id with_children
 --- @returns 1 removed (or never there)  0 locked  -8 owned by a scheduler
---- @include "removal"
+--- @include "trees"
 
 local call = redis.call
 
@@ -12,7 +12,7 @@ local function is_next_iteration(queue, job)
 end
 
 --- Jobs that are their own ancestors, as attaching can make them, are looked at once.
-local looked_at, removed = {}, {}
+local looked_at = {}
 
 local function is_locked(key)
   if call('EXISTS', key .. ':lock') == 1 then
@@ -29,12 +29,16 @@ local function is_locked(key)
   return false
 end
 
+--- Processed and failed children as well as pending ones.
 local function children_of(key)
+  local children = {}
+  if with_children ~= '1' then
+    return children
+  end
   local groups = {
     call('HKEYS', key .. ':processed'), call('HKEYS', key .. ':failed'),
     call('ZRANGE', key .. ':unsuccessful', 0, -1), call('SMEMBERS', key .. ':dependencies'),
   }
-  local children = {}
   for _, group in ipairs(groups) do
     for _, child in ipairs(group) do
       children[#children + 1] = child
@@ -43,32 +47,12 @@ local function children_of(key)
   return children
 end
 
-local function remove(queue, job, parent_key)
-  local key = queue .. job
-  if removed[key] then
-    return
-  end
-  removed[key] = true
-  detach_from_parent(queue, key, false, parent_key)
-  if with_children == '1' then
-    for _, child in ipairs(children_of(key)) do
-      local child_queue, child_id = split_key(child)
-      remove(child_queue, child_id, key)
-    end
-  end
-  local state = leave_any_state(queue, job)
-  forget_deduplication(queue, job, call('HGET', key, 'deid'))
-  if delete_job_keys(key) > 0 then
-    emit_trimmed(queue, 'removed', 'jobId', job, 'prev', state)
-  end
-end
-
 if is_next_iteration(base, id) then
   return -8
 end
 if is_locked(base .. id) then
   return 0
 end
-remove(base, id)
+remove_tree(base, id, nil, children_of)
 flush_pushes()
 return 1

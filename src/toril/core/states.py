@@ -1,0 +1,38 @@
+"""The states of jobs, as callers name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from toril.errors import OptionError
+
+#: The states a job can be in, in the order in which counts are given.
+STATES = ("active", "completed", "delayed", "failed", "prioritized", "waiting", "waiting-children")
+
+# Other names that BullMQ takes where it counts: that of the key, the waiting list of a paused queue of
+# version 5, and job schedulers.
+_MORE = ("wait", "paused", "repeat")
+
+# In the order of a job's life, so that who looks at one after the other meets a job that goes on meanwhile.
+_LIFE = (
+    *("repeat", "waiting-children", "delayed", "prioritized", "waiting", "wait", "paused"),
+    *("active", "completed", "failed"),
+)
+
+
+def check_states(states: str | Iterable[str]) -> tuple[str, ...]:
+    """Names of states, each once, in the order in which they are given.
+
+    Raises:
+        OptionError: There is no such state.
+    """
+    wanted = tuple(dict.fromkeys((states,) if isinstance(states, str) else states))
+    for state in wanted:
+        if state not in STATES and state not in _MORE:
+            raise OptionError.unknown(str(state), state, STATES)
+    return wanted
+
+
+def by_life(states: Iterable[str]) -> list[str]:
+    """States in the order in which a job comes through them."""
+    return sorted(states, key=_LIFE.index)
