@@ -43,16 +43,12 @@ class Refused(Exception):
 
 
 class Board:
-    """A bull-board over all queues of a server: the program of the page on dashboards.
+    """A bull-board over all queues of the server at this URL: the program of the page on dashboards."""
 
-    Args:
-        address: What that program takes: a URL, or the path of a socket.
-    """
-
-    def __init__(self, address: str) -> None:
+    def __init__(self, url: str) -> None:
         [program] = _PROGRAM.findall((DOCS / "how-to" / "dashboards.md").read_text())
         command = ["node", "--input-type=module", "--eval", program + _END]
-        environment = {**os.environ, "REDIS_URL": address, "PORT": "0"}
+        environment = {**os.environ, "REDIS_URL": url, "PORT": "0"}
         self._process = subprocess.Popen(command, cwd=FOLDER, env=environment, stdin=PIPE, stdout=PIPE)
         try:
             assert self._process.stdout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -21,7 +20,7 @@ def packages() -> None:
 
 @pytest.fixture(scope="session")
 def started_board(packages: None, url: str) -> Iterator[Board]:
-    board = Board(unquote(urlsplit(url).path))
+    board = Board(url)
     yield board
     board.end()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support.eventually import eventually
 from tests.support.factories import QueueFactory, WorkerStarter
 from tests.support.valkey import Valkey
 from toril import Delay, Flow, FlowProducer, Job, Queue, Unrecoverable
+from toril.embedded import ensure_server
 
 
 class Gate:
@@ -66,6 +68,22 @@ async def test_queues_of_a_server_with_a_port_are_found(packages: None) -> None:
             assert await Shown(board, "mail").ids("waiting") == [job.id]
         finally:
             board.end()
+
+
+async def test_the_board_goes_on_when_the_server_is_back(packages: None, tmp_path: Path) -> None:
+    home = str(tmp_path / "server")
+    with ensure_server(home) as server:
+        async with Queue("mail", url=server.url) as queue:
+            job = await queue.add("hello")
+        board = await asyncio.to_thread(Board, server.url)
+    try:
+        # Asked while there is no server, it answers when there is one.
+        asked = asyncio.create_task(Shown(board, "mail").ids("waiting"))
+        await asyncio.sleep(0)
+        with ensure_server(home):
+            assert await asked == [job.id]
+    finally:
+        board.end()
 
 
 async def test_a_queue_is_found_before_it_has_jobs(board: Board, shown: Shown, queue: Queue) -> None:

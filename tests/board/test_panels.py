@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.board.board import Board, Shown
+from tests.support.clock import Clock
 from tests.support.eventually import eventually
 from tests.support.factories import QueueFactory, WorkerFactory, WorkerStarter
-from toril import Job, JobSpec, Queue
+from toril import Job, JobSpec, Queue, Unrecoverable
+from toril.store.contract import Store
 
 
 async def do_nothing(job: Job) -> None:
@@ -108,23 +110,34 @@ async def test_a_worker_that_has_left_is_not_listed(
     await eventually(gone)
 
 
-async def test_throughput_is_counted(shown: Shown, queue: Queue, start_worker: WorkerStarter) -> None:
+async def test_throughput_is_shown_minute_by_minute(
+    shown: Shown, queue: Queue, store: Store, clock: Clock, start_worker: WorkerStarter
+) -> None:
     async def work(job: Job) -> None:
-        if job.data % 3 == 0:
-            raise ValueError("a third")
+        if job.data == "bad":
+            raise Unrecoverable("broken")
 
-    await queue.add_many(("sum", number) for number in range(9))
-    await start_worker(work, metrics_points=60)
+    await start_worker(work, store=store, metrics_points=60)
+    for minute, names in enumerate(("good good bad", "good good good good", "bad", "good bad"), 1):
+        await queue.add_many(("work", name) for name in names.split())
+        total = {1: (2, 1), 2: (6, 1), 3: (6, 2), 4: (7, 3)}[minute]
+        await eventually(lambda total=total: has_finished(shown, *total))
+        clock.forward(60)
 
-    async def counted() -> Any:
-        metrics = await shown.get("metrics")
-        done, failed = metrics["completed"]["meta"]["count"], metrics["failed"]["meta"]["count"]
-        return metrics if (done, failed) == (6, 3) else None
+    metrics = await shown.get("metrics")
 
-    metrics = await eventually(counted)
+    # The latest minute is not over, so it is counted and has no point yet.
+    assert metrics["completed"]["meta"]["count"] == 7
+    assert metrics["completed"]["data"] == [0, 4, 2]
+    assert metrics["failed"]["meta"]["count"] == 3
+    assert metrics["failed"]["data"] == [1, 0, 1]
+    mine = [await queue.get_metrics(state) for state in ("completed", "failed")]
+    assert [found.data for found in mine] == [[0, 4, 2], [1, 0, 1]]
 
-    assert metrics["completed"]["meta"]["prevTS"] > 0
-    assert metrics["completed"]["count"] == len(metrics["completed"]["data"])
+
+async def has_finished(shown: Shown, completed: int, failed: int) -> bool:
+    counts = await shown.counts()
+    return (counts.get("completed", 0), counts.get("failed", 0)) == (completed, failed)
 
 
 async def test_the_server_is_shown(board: Board, queue: Queue) -> None:
@@ -146,11 +159,16 @@ async def test_default_options_are_shown_where_they_count(shown: Shown, new_queu
     assert (opts["attempts"], opts["backoff"]) == (4, {"type": "fixed", "delay": 2000})
 
 
-async def test_limits_of_the_queue_are_shown(shown: Shown, queue: Queue, start_worker: WorkerStarter) -> None:
+async def test_limits_of_the_queue_are_shown(shown: Shown, queue: Queue) -> None:
+    page = await shown.page()
+    assert (page["globalConcurrency"], page["activeRateLimitTtl"]) == (None, 0)
     assert await shown.get("rate-limit") == {"supported": True, "rateLimit": None}
 
+    await queue.set_global_concurrency(3)
+    await queue.set_global_rate_limit(10, 2.5)
     await queue.rate_limit(60)
 
     page = await shown.page()
+    assert page["globalConcurrency"] == 3
     assert 0 < page["activeRateLimitTtl"] <= 60_000
-    assert page["globalConcurrency"] is None
+    assert (await shown.get("rate-limit"))["rateLimit"] == {"max": 10, "duration": 2500}

@@ -49,23 +49,25 @@ class Workshop:
 async def test_a_queue_is_paused_and_resumed(
     shown: Shown, queue: Queue, new_queue: QueueFactory, start_worker: WorkerStarter
 ) -> None:
-    workshop = Workshop()
+    workshop = Workshop(opened=False)
+    await queue.add_many((name, None) for name in ("running", "next", "last"))
     await start_worker(workshop, drain_delay=60)
     await start_worker(Workshop(), "other")
+    await eventually(lambda: workshop.running == ["running"])
+
     await shown.put("pause")
     assert await queue.is_paused()
-
-    job = await queue.add("plain")
+    workshop.opened.set()
+    await eventually(lambda: has_counts(shown, {"completed": 1, "waiting": 2}))
     # Long enough for a worker that would overlook the pause.
     for _ in range(3):
         await (await new_queue("other").add("plain")).result(5)
-    assert await shown.counts() == {"waiting": 1}
-    assert workshop.done == []
+    assert workshop.done == ["running"]
+    assert await shown.counts() == {"completed": 1, "waiting": 2}
 
     await shown.put("resume")
 
-    await job.result(5)
-    assert workshop.done == ["plain"]
+    await eventually(lambda: workshop.done == ["running", "next", "last"])
     assert (await shown.page())["isPaused"] is False
 
 
@@ -85,6 +87,7 @@ async def test_the_concurrency_of_the_queue_is_obeyed(
     workshop = Workshop(opened=False)
     await shown.put("concurrency", concurrency=2)
     assert (await shown.page())["globalConcurrency"] == 2
+    assert await queue.get_global_concurrency() == 2
     for _ in range(2):
         await start_worker(workshop, concurrency=5)
     await queue.add_many(("plain", None) for _ in range(20))

@@ -109,6 +109,19 @@ async def test_a_scheduler_gets_an_end_from_the_board(shown: Shown, queue: Queue
     assert scheduler.next_at.astimezone(UTC).strftime("%H:%M:%S") == "21:30:00"
 
 
+async def test_a_program_brings_its_own_schedule_back(shown: Shown, queue: Queue) -> None:
+    await queue.upsert_job_scheduler("daily", cron="0 5 * * *", tz="Europe/Berlin")
+    await shown.patch("job-schedulers", "daily", every=60_000)
+
+    job = await queue.upsert_job_scheduler("daily", cron="0 5 * * *", tz="Europe/Berlin")
+
+    scheduler = await queue.get_job_scheduler("daily")
+    assert scheduler is not None
+    assert (scheduler.cron, scheduler.tz, scheduler.every) == ("0 5 * * *", "Europe/Berlin", None)
+    assert job is not None
+    assert await shown.ids("delayed") == [job.id]
+
+
 async def test_a_wrong_cron_line_is_refused(shown: Shown, queue: Queue) -> None:
     await queue.upsert_job_scheduler("daily", cron="0 5 * * *")
 
