@@ -262,3 +262,36 @@ async def test_children_that_have_not_run_are_removed(
 
         assert answer == {"removed": 2}
         assert await tree.job.result(5) == "released"
+
+
+async def test_a_child_that_is_removed_releases_its_parent(
+    board: Board, url: str, prefix: str, start_worker: WorkerStarter
+) -> None:
+    async with FlowProducer(url=url, prefix=prefix) as producer:
+        only = Flow("leaf", queue="leaves", delay=FAR)
+        tree = await producer.add(Flow("root", "released", queue="trunk", children=[only]))
+        await start_worker(echo, "trunk", drain_delay=60)
+
+        await Shown(board, f"{prefix}:leaves").put(tree.children[0].job.id, "clean")
+
+        assert await tree.job.result(5) == "released"
+
+
+async def test_a_failed_child_that_is_retried_releases_its_parent(
+    board: Board, url: str, prefix: str, start_worker: WorkerStarter
+) -> None:
+    async def gather(job: Job) -> list[Any]:
+        return list((await job.children_values()).values())
+
+    fragile = Fragile()
+    async with FlowProducer(url=url, prefix=prefix) as producer:
+        tree = await producer.add(Flow("root", queue="trunk", children=[Flow("leaf", 42, queue="leaves")]))
+        leaf = tree.children[0].job
+        await start_worker(gather, "trunk", drain_delay=60)
+        await start_worker(fragile, "leaves", drain_delay=60)
+        await eventually(lambda: has_state(leaf, "failed"))
+        fragile.mended = True
+
+        await Shown(board, f"{prefix}:leaves").put(leaf.id, "retry")
+
+        assert await tree.job.result(5) == [42]

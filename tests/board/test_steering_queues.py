@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,8 @@ from tests.board.board import Board, Refused, Shown
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from tests.support.factories import QueueFactory, WorkerStarter
-from toril import Job, Queue, Unrecoverable, open_store
+from toril import Flow, FlowProducer, Job, Queue, Unrecoverable, open_store
+from toril.store.contract import Store
 
 
 class Workshop:
@@ -178,21 +180,23 @@ async def test_waiting_jobs_are_cleaned(
         assert workshop.done == ["young"]
 
 
+@pytest.fixture
+async def past(url: str) -> AsyncIterator[Store]:
+    """A store on which everything happens an hour ago."""
+    store = open_store(url, now_ms=lambda: round(OLD.timestamp() * 1000))
+    yield store
+    await store.close()
+
+
 @pytest.mark.parametrize("state", ["completed", "failed"])
 async def test_finished_jobs_are_cleaned(
-    shown: Shown, url: str, new_queue: QueueFactory, start_worker: WorkerStarter, state: str
+    shown: Shown, past: Store, new_queue: QueueFactory, start_worker: WorkerStarter, state: str
 ) -> None:
-    # Finished an hour ago, by the clock of the worker.
-    store = open_store(url, now_ms=lambda: round(OLD.timestamp() * 1000))
-    try:
-        name = "bad" if state == "failed" else "good"
-        queue = await new_queue(store=store).ready()
-        await queue.add_many((name, None) for _ in range(4))
-        worker = await start_worker(Workshop(), store=store)
-        await eventually(lambda: has_counts(shown, {state: 4}))
-        await worker.close()
-    finally:
-        await store.close()
+    name = "bad" if state == "failed" else "good"
+    await new_queue(store=past).add_many((name, None) for _ in range(4))
+    worker = await start_worker(Workshop(), store=past)
+    await eventually(lambda: has_counts(shown, {state: 4}))
+    await worker.close()
     young = await new_queue().add(name)
     await start_worker(Workshop())
     await eventually(lambda: has_counts(shown, {state: 5}))
@@ -200,6 +204,39 @@ async def test_finished_jobs_are_cleaned(
     await shown.put("clean", state)
 
     assert await shown.ids(state) == [young.id]
+
+
+async def test_running_jobs_are_not_cleaned(
+    shown: Shown, past: Store, queue: Queue, start_worker: WorkerStarter
+) -> None:
+    workshop = Workshop(opened=False)
+    job = await queue.add("held", timestamp=OLD)
+    await start_worker(workshop, store=past)
+    await eventually(lambda: workshop.running == ["held"])
+
+    await shown.put("clean", "active")
+
+    assert await shown.ids("active") == [job.id]
+    workshop.opened.set()
+    await job.result(5)
+
+
+async def test_children_of_a_cleaned_parent_are_run_all_the_same(
+    board: Board, past: Store, new_queue: QueueFactory, prefix: str, start_worker: WorkerStarter
+) -> None:
+    trunk, leaves = await new_queue("trunk").ready(), await new_queue("leaves").ready()
+    async with FlowProducer(store=past, prefix=prefix) as producer:
+        tree = await producer.add(Flow("root", queue="trunk", children=[Flow("leaf", queue="leaves")]))
+
+    await Shown(board, f"{prefix}:trunk").put("clean", "waiting-children")
+
+    assert await trunk.count() == 0
+    assert await trunk.get_job(tree.job.id) is None
+    leaf = await leaves.get_job(tree.children[0].job.id)
+    assert leaf is not None
+    await start_worker(Workshop(), "leaves")
+    await leaf.result(5)
+    assert set((await trunk.get_job_counts()).values()) == {0}
 
 
 async def has_counts(shown: Shown, wanted: dict[str, int]) -> bool:
