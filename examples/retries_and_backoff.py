@@ -16,8 +16,8 @@ async def charge(job: Job) -> str:
 
 
 def tell(job: Job | None, error: BaseException, _previous_state: str) -> None:
-    if job is not None:
-        print(f"  {job.data['card']}: {error}")
+    if job is not None and not isinstance(error, Unrecoverable):
+        print(f"  {job.data['card']}: {error}, to be tried again")
 
 
 async def main() -> None:
@@ -43,10 +43,9 @@ async def main() -> None:
 asyncio.run(main())
 
 # Output:
-#   good: the bank does not answer
-#   good: the bank does not answer
+#   good: the bank does not answer, to be tried again
+#   good: the bank does not answer, to be tried again
 # paid
 # attempts 3
-#   stolen: the card was stolen
 # failed: the card was stolen
 # attempts 1

@@ -45,20 +45,16 @@ async def remove_deduplication_key(session: Session, args: Args) -> JSON:
 
 
 async def free_deduplication(session: Session, args: Args) -> JSON:
-    job = (await session.job(args)).job
-    return await session.store.removals.free_deduplication(job.queue, job.id, job.deduplication_id)
+    return await (await session.job(args)).job.remove_deduplication_key()
 
 
 async def remove_pending_children(session: Session, args: Args) -> JSON:
-    job = (await session.job(args)).job
-    await session.store.removals.remove_pending_children(job.queue, job.id)
+    await (await session.job(args)).job.remove_unprocessed_children()
     return None
 
 
 async def untie_child(session: Session, args: Args) -> JSON:
-    job = (await session.job(args)).job
-    # Without a parent that is no different from one that is gone.
-    return await session.store.removals.untie_child(job.queue, job.id, job.parent_key or "")
+    return await (await session.job(args)).job.remove_child_dependency()
 
 
 OPERATIONS = {

@@ -209,7 +209,7 @@ const commands = {
   worker: startWorker,
   events: async ({ queue }) => void (await eventsOf(queue)),
   publish: async ({ queue, event, maxEvents }) => producerOf(queue).publishEvent(event, maxEvents),
-  getQueueEvents: async ({ queue }) => (await queueOf(queue).getQueueEvents()).length,
+  countQueueEvents: async ({ queue }) => (await queueOf(queue).getQueueEvents()).length,
   release: () => held.splice(0).forEach((goOn) => goOn()),
   begin,
   leave,

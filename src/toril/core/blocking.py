@@ -134,6 +134,18 @@ class BlockingJob(JobRecord):
         """How many children it has, by what became of them."""
         return self._call(self._job.dependency_counts())
 
+    def remove_child_dependency(self) -> bool:
+        """Let its parent go; see ``Job.remove_child_dependency``."""
+        return self._call(self._job.remove_child_dependency())
+
+    def remove_unprocessed_children(self) -> None:
+        """Remove its children that are neither done nor running."""
+        self._call(self._job.remove_unprocessed_children())
+
+    def remove_deduplication_key(self) -> bool:
+        """Let its deduplication id be used again; see ``Job.remove_deduplication_key``."""
+        return self._call(self._job.remove_deduplication_key())
+
     def result(self, timeout: Duration | None = None) -> Any:
         """Wait until the job is finished; see ``Job.result``."""
         try:

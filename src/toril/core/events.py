@@ -12,9 +12,10 @@ from typing import Any, Self
 
 from toril.core.connection import Access, StoreLink
 from toril.core.cursor import Cursor
+from toril.core.family import trace_failure
 from toril.core.feed import BLOCK, Feed, Follower
 from toril.core.signals import Signals
-from toril.errors import OptionError, ReaderReplaced, StoreError, TorilError
+from toril.errors import ChildFailure, OptionError, ReaderReplaced, StoreError, TorilError
 from toril.model.checks import check_number, check_text
 from toril.model.event import Event
 from toril.model.names import QueueRef, check_prefix, check_queue_name
@@ -270,6 +271,17 @@ class QueueEvents:
         in_hand, self._in_hand = self._in_hand, None
         if in_hand is not None:
             self._cursor.handled(*in_hand)
+
+    async def cause_of(self, event: Event) -> ChildFailure | None:
+        """Why a parent failed: its child, that child's own, and so on, with their reasons as they are now.
+
+        Args:
+            event: A ``failed`` one; see ``Event.caused_by_child`` for what it tells by itself.
+
+        Returns:
+            ``None`` if no child was the cause.
+        """
+        return await trace_failure((await self._open()).store, event.failed_reason, self.ref.prefix)
 
     async def commit(self) -> None:
         """Count the event that was handed out last as handled, and write the place of a named reader now.

@@ -60,6 +60,32 @@ class JobFamily(JobHandle):
         """How many of its children are ``processed``, ``unprocessed``, ``ignored`` and ``failed``."""
         return await (await self._open()).store.family.dependency_counts(self.queue, self.id)
 
+    async def remove_child_dependency(self) -> bool:
+        """Let its parent go: this job is not its child any more, and the parent runs if it was the last one.
+
+        Returns:
+            Whether the parent was waiting for it.
+
+        Raises:
+            JobNotFound: The job is gone.
+            ParentNotFound: It has no parent, or that is gone.
+        """
+        store = (await self._open()).store
+        untied = await store.removals.untie_child(self.queue, self.id, self.parent_key or "")
+        if untied:
+            self.fields.pop(b"parentKey", None)
+            self.fields.pop(b"parent", None)
+        return untied
+
+    async def remove_unprocessed_children(self) -> None:
+        """Remove its children that are neither done nor running, and theirs."""
+        await (await self._open()).store.removals.remove_pending_children(self.queue, self.id)
+
+    async def remove_deduplication_key(self) -> bool:
+        """Let its deduplication id be used again, if this job holds it; whether it did."""
+        store = (await self._open()).store
+        return await store.removals.free_deduplication(self.queue, self.id, self.deduplication_id)
+
     async def move_to_waiting_children(self, token: str | None = None, *, child: str | None = None) -> bool:
         """Let the running job wait for its children; raise ``WaitingChildrenError`` if the answer is true.
 

@@ -50,8 +50,8 @@ class Queue(Scheduling):
     ) -> None:
         super().__init__(name, url=url, store=store, prefix=prefix)
         check_int(max_events, "max_events")
-        self.default_job_options = default_job_options or {}
-        self.repeat_strategy = repeat_strategy
+        self.default_job_options: AddOptions = default_job_options or {}
+        self.repeat_strategy: RepeatStrategy | None = repeat_strategy
         resolve("", self.default_job_options, 0, 0)
         self._max_events = max_events
         self._announce = not skip_meta_update

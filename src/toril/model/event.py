@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 
-from toril.model.names import QueueRef
+from toril.errors import ChildFailure
+from toril.model.names import QueueRef, split_job_key
+from toril.model.parent import failed_child
 
 #: What queues tell of themselves. Source: BullMQ 6.7, queue events.
 BUILT_IN_EVENTS = frozenset(
@@ -99,6 +101,13 @@ class Event:
     def failed_reason(self) -> str | None:
         """``failed``: why."""
         return self.text("failedReason")
+
+    @property
+    def caused_by_child(self) -> ChildFailure | None:
+        """``failed``: the child whose failure made this job fail; its reason is in its own event."""
+        key = failed_child(self.failed_reason)
+        place = split_job_key(key, self.queue.prefix) if key is not None else None
+        return ChildFailure(place[0].qualified, place[1]) if place is not None else None
 
     @property
     def prev(self) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, Self
 from toril.core.events import QueueEvents as AsyncQueueEvents
 from toril.core.feed import BLOCK
 from toril.core.portal import portal
+from toril.errors import ChildFailure
 from toril.model.event import Event
 
 Listener = Callable[[Any], object]
@@ -87,6 +88,10 @@ class QueueEvents:
     def off(self, event: str, listener: Listener) -> None:
         """Don't call this listener any more."""
         portal.call(_call(self._events.off, event, listener))
+
+    def cause_of(self, event: Event) -> ChildFailure | None:
+        """Why a parent failed; see ``toril.QueueEvents.cause_of``."""
+        return portal.call(self._events.cause_of(event))
 
     def commit(self) -> None:
         """Count the event that was handed out last as handled, and write the place of a named reader."""

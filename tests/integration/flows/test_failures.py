@@ -17,7 +17,9 @@ from toril import (
     Job,
     JobFailed,
     OptionError,
+    ParentNotFound,
     Queue,
+    QueueEvents,
     Unrecoverable,
     Worker,
 )
@@ -261,3 +263,63 @@ async def test_pages_of_children(producer: FlowProducer, start_worker: WorkerSta
     assert keys == set(whole.unprocessed)
     with pytest.raises(OptionError, match="did you mean 'processed'"):
         await node.job.dependencies(procesed=(0, 1))
+
+
+async def test_a_child_lets_its_parent_go(producer: FlowProducer, start_worker: WorkerStarter) -> None:
+    await start_worker(work, "tasks")
+    node = await producer.add(
+        Flow("root", queue="tasks", children=[Flow("later", queue="tasks", delay=3600)])
+    )
+    child = node.children[0].job
+
+    assert await child.remove_child_dependency()
+    assert child.parent_key is None
+    assert (await node.job.result(timeout=5))["values"] == 0
+    with pytest.raises(ParentNotFound):
+        await child.remove_child_dependency()
+
+
+async def test_children_that_were_not_run_can_be_removed(
+    producer: FlowProducer, new_queue: QueueFactory, start_worker: WorkerStarter
+) -> None:
+    await start_worker(work, "parts")
+    children = [Flow("done", queue="parts"), *(Flow("later", queue="parts", delay=3600) for _ in range(3))]
+    node = await producer.add(Flow("root", queue="tasks", children=children))
+    await node.children[0].job.result(timeout=5)
+    await node.job.remove_unprocessed_children()
+
+    assert (await node.job.dependency_counts())["unprocessed"] == 0
+    assert await new_queue("parts").get_delayed_count() == 0
+    assert await node.job.is_waiting()
+
+
+async def test_a_deduplication_id_is_given_up_by_its_job_alone(new_queue: QueueFactory) -> None:
+    queue = new_queue("tasks")
+    first = await queue.add("work", deduplication={"id": "d"})
+    other = await queue.add("work")
+
+    assert not await other.remove_deduplication_key()
+    assert await first.remove_deduplication_key()
+    assert not await first.remove_deduplication_key()
+    assert (await queue.add("work", deduplication={"id": "d"})).created
+
+
+async def test_events_name_the_child_that_made_a_parent_fail(
+    producer: FlowProducer, start_worker: WorkerStarter, url: str, prefix: str
+) -> None:
+    await start_worker(work, "tasks")
+    await start_worker(work, "parts")
+    bad = Flow("bad", queue="parts", job_id="b", on_failure="fail_parent")
+    middle = Flow("middle", queue="tasks", job_id="m", on_failure="fail_parent", children=[bad])
+    seen: dict[str, tuple[Any, Any]] = {}
+    async with QueueEvents("tasks", url=url, prefix=prefix) as events:
+        await producer.add(Flow("root", queue="tasks", job_id="r", children=[middle]))
+        async for event in events:
+            if event.name == "failed":
+                seen[str(event.job_id)] = (event.caused_by_child, await events.cause_of(event))
+            if "r" in seen:
+                break
+
+    assert {id: told.id for id, (told, _) in seen.items()} == {"m": "b", "r": "m"}
+    assert seen["m"][0].queue == f"{prefix}:parts"
+    assert (seen["r"][1].id, seen["r"][1].root.id, seen["r"][1].root.reason) == ("m", "b", "broken")

@@ -1,0 +1,148 @@
+"""Every exception of toril.
+
+TorilError
+├── OptionError (ValueError)            an option has a wrong name, type, range or unit
+├── UnknownBackoff                      a worker has no strategy for a job's type of backoff
+├── MissingExtra (ImportError)          an optional package is needed and absent
+├── EmbeddedServerError                 the embedded server could not be started
+├── StoreError
+│   ├── StoreUnavailable (ConnectionError)   no answer from the server
+│   ├── StoreMisconfigured              the server answers, but is of no use as it is set up
+│   └── ScriptError                     a server script failed in a way it should not
+├── JobError                            one job, one queue, a code that BullMQ knows
+│   ├── JobNotFound (-1)
+│   ├── LockLost (-2, -6)
+│   ├── JobNotInState (-3)
+│   ├── PendingChildren (-4)
+│   ├── ParentNotFound (-5)
+│   ├── ParentNotReplaceable (-7)
+│   ├── JobOwnedByScheduler (-8)
+│   ├── FailedChildren (-9)
+│   ├── SlotTaken (-10)
+│   │   └── NoFreeSlot (-11)
+│   ├── JobLocked                       a running job can't be removed or replaced
+│   ├── DuplicateJob                    ``on_duplicate="raise"`` met an existing id
+│   ├── JobFailed                       what ``Job.result`` raises for a failed job
+│   └── JobRemoved                      what ``Job.result`` raises for a job that is gone
+├── ReaderReplaced                      another process reads events under the same name
+├── QueueInUse                          a queue with running jobs can't be obliterated
+└── ResultTimeout (TimeoutError)        ``Job.result`` waited long enough
+
+Steer                                   raised by a handler to say what shall happen to its job
+├── Unrecoverable                       fail now, whatever attempts are left
+│   ├── ChildFailed                     a parent that fails because of a child; raised by workers
+│   ├── InvalidPayload                  the data do not fit the type that the handler wants
+│   └── UnknownJobName                  the worker has no handler for jobs of this name
+├── Retry                               fail this attempt, and run again after a delay of your choice
+├── Delay                               run again later; does not count as an attempt
+├── ReturnToWait                        run again as soon as a slot is free; not an attempt
+├── WaitForChildren                     run again when the children are done; not an attempt
+├── RateLimit                           stop the whole queue for a while; not an attempt
+└── AlreadyMoved                        the handler moved the job itself, with its token
+    ├── DelayedError
+    ├── WaitingError
+    ├── WaitingChildrenError
+    └── RateLimitError
+
+``Steer`` is a branch of its own, so that ``except TorilError`` never swallows it.
+"""
+
+from toril.errors.general import (
+    EmbeddedServerError,
+    MissingExtra,
+    OptionError,
+    QueueInUse,
+    ReaderReplaced,
+    ResultTimeout,
+    ScriptError,
+    StoreError,
+    StoreMisconfigured,
+    StoreUnavailable,
+    TorilError,
+    UnknownBackoff,
+)
+from toril.errors.jobs import (
+    ChildFailure,
+    DuplicateJob,
+    FailedChildren,
+    JobError,
+    JobFailed,
+    JobLocked,
+    JobNotFound,
+    JobNotInState,
+    JobOwnedByScheduler,
+    JobRemoved,
+    LockLost,
+    LockMismatch,
+    NoFreeSlot,
+    ParentNotFound,
+    ParentNotReplaceable,
+    PendingChildren,
+    SlotTaken,
+)
+from toril.errors.steering import (
+    AlreadyMoved,
+    ChildFailed,
+    Delay,
+    DelayedError,
+    InvalidPayload,
+    RateLimit,
+    RateLimitError,
+    Retry,
+    ReturnToWait,
+    Steer,
+    UnknownJobName,
+    Unrecoverable,
+    UnrecoverableError,
+    WaitForChildren,
+    WaitingChildrenError,
+    WaitingError,
+)
+
+__all__ = [
+    "AlreadyMoved",
+    "ChildFailed",
+    "ChildFailure",
+    "Delay",
+    "DelayedError",
+    "DuplicateJob",
+    "EmbeddedServerError",
+    "FailedChildren",
+    "InvalidPayload",
+    "JobError",
+    "JobFailed",
+    "JobLocked",
+    "JobNotFound",
+    "JobNotInState",
+    "JobOwnedByScheduler",
+    "JobRemoved",
+    "LockLost",
+    "LockMismatch",
+    "MissingExtra",
+    "NoFreeSlot",
+    "OptionError",
+    "ParentNotFound",
+    "ParentNotReplaceable",
+    "PendingChildren",
+    "QueueInUse",
+    "RateLimit",
+    "RateLimitError",
+    "ReaderReplaced",
+    "ResultTimeout",
+    "Retry",
+    "ReturnToWait",
+    "ScriptError",
+    "SlotTaken",
+    "Steer",
+    "StoreError",
+    "StoreMisconfigured",
+    "StoreUnavailable",
+    "TorilError",
+    "UnknownBackoff",
+    "UnknownJobName",
+    "Unrecoverable",
+    "UnrecoverableError",
+    "WaitForChildren",
+    "WaitingChildrenError",
+    "WaitingError",
+]
