@@ -48,7 +48,7 @@ def peers() -> Iterator[Peers]:
 
 
 def install(folder: Path = FOLDER) -> None:
-    """Install the pinned packages of a folder when they are not there; of several test processes, one does."""
+    """Install the pinned packages of a folder if they are missing; of several test processes, one does."""
     with (folder / "package.json").open() as ours:
         fcntl.flock(ours, fcntl.LOCK_EX)
         # npm writes this file last.
