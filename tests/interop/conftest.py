@@ -18,7 +18,7 @@ from toril import Queue, Worker, WorkerOptions
 from toril.core.worker.routes import Handlers
 from toril.embedded import EmbeddedServer, ensure_server
 
-# Seconds for npm to install two packages.
+# Seconds for npm to install the packages of a folder.
 INSTALL_SECONDS = 55
 
 
@@ -47,14 +47,14 @@ def peers() -> Iterator[Peers]:
     kept.end()
 
 
-def install() -> None:
-    """Install BullMQ of the pinned version when it is not there; of several test processes, one does."""
-    with (FOLDER / "package.json").open() as ours:
+def install(folder: Path = FOLDER) -> None:
+    """Install the pinned packages of a folder if they are missing; of several test processes, one does."""
+    with (folder / "package.json").open() as ours:
         fcntl.flock(ours, fcntl.LOCK_EX)
         # npm writes this file last.
-        if not (FOLDER / "node_modules" / ".package-lock.json").is_file():
+        if not (folder / "node_modules" / ".package-lock.json").is_file():
             command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-            subprocess.run(command, cwd=FOLDER, check=True, timeout=INSTALL_SECONDS)
+            subprocess.run(command, cwd=folder, check=True, timeout=INSTALL_SECONDS)
 
 
 @pytest.fixture
