@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INTEROP := tests/interop
+BOARD := tests/board
 # Test processes side by side.
 JOBS ?= 2
 
@@ -15,6 +16,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 SETUP := $(VENV)/.installed
 NODE := $(INTEROP)/node_modules/.installed
+NODE_BOARD := $(BOARD)/node_modules/.installed
 PORT := .cache/port
 PORT_READY := $(PORT)/.installed
 DOCS := $(VENV)/.docs-installed
@@ -31,7 +33,7 @@ setup: $(SETUP) ## Make .venv with all that development needs
 demo: $(SETUP) ## See toril work in a small shop (INPUT=folder takes your photos)
 	@$(BIN)/python -m examples.shop $(if $(INPUT),"$(INPUT)")
 
-test: $(SETUP) $(NODE) $(PORT_READY) ## Run every test (ARGS=... for pytest, JOBS=n processes)
+test: $(SETUP) $(NODE) $(NODE_BOARD) $(PORT_READY) ## Run every test (ARGS=... for pytest, JOBS=n processes)
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 check: $(SETUP) ## Check form, types and import rules
@@ -65,9 +67,10 @@ lock: $(SETUP) ## Pin the newest versions that pyproject.toml allows
 	$(COMPILE) --no-deps requirements/photos.in -o requirements/photos.lock
 	$(COMPILE) requirements/port.in -o requirements/port.lock
 	cd $(INTEROP) && npm install --package-lock-only --no-audit --no-fund
+	cd $(BOARD) && npm install --package-lock-only --no-audit --no-fund
 
 clean: ## Remove all that the other commands made
-	rm -rf $(VENV) $(INTEROP)/node_modules .toril build dist out site .cache
+	rm -rf $(VENV) $(INTEROP)/node_modules $(BOARD)/node_modules .toril build dist out site .cache
 	rm -rf .hypothesis .import_linter_cache .pytest_cache .ruff_cache
 	find src tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
@@ -87,9 +90,9 @@ $(DOCS): $(SETUP) requirements/docs.lock
 	$(BIN)/python -m pip install -qq --require-hashes -r requirements/docs.lock
 	@touch $@
 
-$(NODE): $(INTEROP)/package.json $(INTEROP)/package-lock.json
-	@command -v npm >/dev/null || { echo 'The interop tests need Node 20 or newer, with npm.' >&2; exit 1; }
-	cd $(INTEROP) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+$(NODE) $(NODE_BOARD): %/node_modules/.installed: %/package.json %/package-lock.json
+	@command -v npm >/dev/null || { echo 'The tests beside BullMQ need Node 20 or newer, with npm.' >&2; exit 1; }
+	cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # BullMQ's Python port wants versions of its own of packages that toril uses.

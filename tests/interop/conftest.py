@@ -14,7 +14,7 @@ import pytest
 
 from tests.interop.node import FOLDER, QUEUE, NodePeer
 from tests.interop.peer import PARENTS, Peer
-from tests.interop.port import PortPeer, install
+from tests.interop.port import PortPeer, install_port
 from tests.interop.scripted import scripted
 from tests.support.database import Database
 from toril import FlowProducer, Queue, Worker, WorkerOptions
@@ -23,7 +23,7 @@ from toril.embedded import EmbeddedServer, ensure_server
 
 P = TypeVar("P", bound=Peer)
 
-# Seconds for npm to install a few packages.
+# Seconds for npm to install the packages of a folder.
 INSTALL_SECONDS = 55
 
 
@@ -62,29 +62,34 @@ def peers() -> Iterator[Peers]:
     kept.end()
 
 
+def install(folder: Path = FOLDER) -> None:
+    """Install the pinned packages of a folder if they are missing; of several test processes, one does."""
+    with one_at_a_time(folder):
+        # npm writes this file last.
+        if not (folder / "node_modules" / ".package-lock.json").is_file():
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+            subprocess.run(command, cwd=folder, check=True, timeout=INSTALL_SECONDS)
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Generator[None]:
+    """Nobody else installs anything for the tests of this folder meanwhile."""
+    with (folder / "package.json").open() as ours:
+        fcntl.flock(ours, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
 def packages() -> None:
     """BullMQ of the pinned versions."""
-    with one_at_a_time():
-        # npm writes this file last.
-        if not (FOLDER / "node_modules" / ".package-lock.json").is_file():
-            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-            subprocess.run(command, cwd=FOLDER, check=True, timeout=INSTALL_SECONDS)
+    install()
 
 
 @pytest.fixture(scope="session")
 def port_package() -> None:
     """BullMQ's Python port of the pinned version."""
-    with one_at_a_time():
-        install()
-
-
-@contextmanager
-def one_at_a_time() -> Generator[None]:
-    """Of several test processes, one installs what is missing."""
-    with (FOLDER / "package.json").open() as ours:
-        fcntl.flock(ours, fcntl.LOCK_EX)
-        yield
+    with one_at_a_time(FOLDER):
+        install_port()
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ class PortPeer(Peer):
         super().__init__(str(HOME / "bin" / "python"), str(FOLDER / "port_peer.py"))
 
 
-def install() -> None:
+def install_port() -> None:
     """Install the port of the pinned version when it is not there, as `make test` does."""
     if DONE.is_file():
         return

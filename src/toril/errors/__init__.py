@@ -146,3 +146,7 @@ __all__ = [
     "WaitingChildrenError",
     "WaitingError",
 ]
+
+# In tracebacks, logs and pickles they are called what users import.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

@@ -79,6 +79,8 @@ local function reschedule_owner(base, owner, job)
   redis.call('HSET', base .. owner, 'delay', job[DELAY])
   local due = due_time(job[TIMESTAMP], job[DELAY])
   push_delayed(base, owner, due)
+  -- It leaves its old score, which the next job may get.
+  flush_pushes()
   emit_trimmed(base, 'delayed', 'jobId', owner, 'delay', due)
 end
 

@@ -1,0 +1,1 @@
+"""bull-board on a server that only toril has written to."""
