@@ -38,9 +38,9 @@ class NodePeer(Peer):
         tree = await self.add_tree({"name": name, "queueName": queue, "data": {}, "children": children})
         return tree["id"], [child["id"] for child in tree["children"]]
 
-    async def flow(self, id: str, *, queue: str = QUEUE) -> Any:
+    async def flow(self, id: str, *, queue: str = QUEUE, **options: int) -> Any:
         """A tree as BullMQ reads it: `key`, `name`, `data` and `children` of each job; `None` for none."""
-        return await self.request("getFlow", options={"queueName": queue, "id": id})
+        return await self.request("getFlow", options={"queueName": queue, "id": id, **options})
 
     async def result(self, id: str, *, queue: str = QUEUE) -> Any:
         """Wait as `waitUntilFinished` does; gives what the job returned.

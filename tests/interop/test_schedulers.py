@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -150,6 +151,67 @@ async def test_many_definitions_at_once_make_one_schedule(
     assert sum(counts.values()) == 1
     assert await (await next_job(queue)).state() in ("waiting", "delayed")
     assert len(await node.request("getJobSchedulers", queue="work")) == 1
+
+
+async def test_a_quick_schedule_is_shared_by_both_sides(
+    node: NodePeer, queue: Queue, working: Working
+) -> None:
+    """Both wait for its jobs all the time. Each run comes once, and each run but the last one is done."""
+    await make(node, queue, "toril", ({}, {"every": 0.05}))
+    runs: list[str] = []
+
+    async def run(job: Job) -> Any:
+        runs.append(job.id)
+        return job.data
+
+    await node.work()
+    async with working(run):
+        await eventually(lambda: has_made(queue, 30))
+        await queue.remove_job_scheduler("clock")
+        await eventually(lambda: is_idle(queue))
+
+    completed = await queue.get_completed()
+    by_node = [note["jobId"] for note in node.noted(**{"from": "worker", "event": "active"})]
+    assert sorted([*runs, *by_node]) == sorted(job.id for job in completed)
+    assert min(len(runs), len(by_node)) >= 3
+    due = sorted(int(job.id.rpartition(":")[2]) for job in completed)
+    assert {(after - before) % 50 for before, after in itertools.pairwise(due)} == {0}
+    counted = sorted(job.stored_opts["repeat"]["count"] for job in completed)
+    assert counted == list(range(1, len(completed) + 1))
+
+
+async def has_made(queue: Queue, count: int) -> bool:
+    return (await only(queue)).iteration_count >= count
+
+
+async def is_idle(queue: Queue) -> bool:
+    counts = await queue.get_job_counts("active", "waiting", "delayed")
+    return sum(counts.values()) == 0
+
+
+async def test_definitions_of_both_sides_while_both_run_its_jobs(
+    node: NodePeer, queue: Queue, working: Working
+) -> None:
+    """The schedule changes all the time, and in the end there is one, with one job to come."""
+    await node.work(concurrency=2)
+    async with working(concurrency=2):
+        for step in range(15):
+            every_ms = 30 + step
+            await asyncio.gather(
+                make(node, queue, "node", ({"every": every_ms}, {})),
+                make(node, queue, "toril", ({}, {"every": every_ms / 1000})),
+            )
+        await make(node, queue, "toril", ({}, {"every": 3600}))
+        await eventually(lambda: has_settled(queue))
+
+    assert (await only(queue)).every == 3600
+    assert await (await next_job(queue)).is_delayed()
+
+
+async def has_settled(queue: Queue) -> bool:
+    """Nothing runs, and there is a single job to come."""
+    counts = await queue.get_job_counts("active", "waiting", "delayed")
+    return counts == {"active": 0, "waiting": 0, "delayed": 1}
 
 
 async def test_each_side_reads_the_schedulers_of_the_other(node: NodePeer, queue: Queue) -> None:

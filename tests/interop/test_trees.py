@@ -88,6 +88,9 @@ async def test_both_read_the_same_tree(
     before = await flows.get_flow(PARENTS, root)
     assert before is not None
     assert shape_of(before) == await node.flow(root, queue=PARENTS)
+    upper = await flows.get_flow(PARENTS, root, depth=2)
+    assert upper is not None
+    assert shape_of(upper) == await node.flow(root, queue=PARENTS, depth=2) != shape_of(before)
 
     job = await parents.get_job(root)
     assert job is not None

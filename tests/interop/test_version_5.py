@@ -11,6 +11,7 @@ from tests.interop.conftest import Working
 from tests.interop.node import NodeError, NodePeer
 from tests.interop.payloads import PAYLOADS
 from tests.interop.peer import PARENTS
+from tests.interop.scripted import spawner
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from toril import Dedup, Flow, FlowProducer, JobFailed, JobSpec, Queue, QueueEvents
@@ -197,6 +198,59 @@ async def has_delayed(queue: Queue) -> bool:
     return await queue.get_delayed_count() == 1
 
 
+async def test_the_oldest_kind_of_repeatable_job_is_run_once(
+    node5: NodePeer, queue: Queue, database: Database, working: Working, prefix: str
+) -> None:
+    """Its key tells name, id, end, zone and interval. No client makes it now, so it is written by hand."""
+    key, id = "echo::::3600000", "repeat:0123456789abcdef0123456789abcdef:1700000000000"
+    base = f"{prefix}:work:"
+    added = await node5.add("echo", {"n": 1})
+    job = await queue.get_job(added["id"])
+    assert job is not None
+    opts = '{"repeat":{"every":3600000,"count":1},"attempts":1,"prevMillis":1700000000000}'
+    database.command("ZADD", f"{base}repeat", 1700000000000, key)
+    database.command("RENAME", f"{base}{job.id}", f"{base}{id}")
+    database.command("HSET", f"{base}{id}", "rjk", key, "opts", opts)
+    database.command("LSET", f"{base}wait", 0, id)
+    async with working():
+        await eventually(lambda: has_completed(queue, 1))
+
+    counts = await queue.get_job_counts()
+    assert (counts.pop("completed"), set(counts.values())) == (1, {0})
+    [done] = await queue.get_completed()
+    assert (done.id, done.return_value) == (id, {"n": 1})
+
+
+async def test_toril_finishes_what_a_killed_worker_has_begun(
+    node5: NodePeer, queue: Queue, working: Working
+) -> None:
+    await node5.work(lockDuration=1000, stalledInterval=300)
+    job = await queue.add("hang-first", attempts=2)
+    await node5.did("active", job.id)
+
+    node5.kill()
+    async with working(stalled_interval=0.3):
+        assert await job.result(8) == "finished by toril"
+
+    await job.refresh()
+    assert (job.attempts_started, job.attempts_made, job.stalled_counter) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("parent_runs_in", ["node", "toril"])
+async def test_a_running_parent_adds_a_child_for_the_other_side(
+    node5: NodePeer, queue: Queue, server: EmbeddedServer, working: Working, parent_runs_in: str
+) -> None:
+    job = await queue.add("spawn", {"queue": "leaves"})
+    if parent_runs_in == "node":
+        await node5.work()
+        async with working(queue="leaves"):
+            assert await job.result(5) == ["from node"]
+    else:
+        await node5.work(queue="leaves")
+        async with working(spawner(server.url)):
+            assert await job.result(5) == ["from toril"]
+
+
 # --- pausing ---
 
 
@@ -223,6 +277,20 @@ async def test_a_resume_of_version_5_loses_jobs_and_toril_warns(
     assert await lost.state() == "unknown"
 
 
+async def test_toril_remembers_whom_it_has_found_in_the_queue(
+    node5: NodePeer, server: EmbeddedServer, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It writes its own version into the meta when it opens the queue."""
+    await node5.add("echo")
+    async with Queue("work", url=server.url, prefix=prefix) as queue:
+        assert (await queue.get_meta())["version"].startswith("toril:")
+        await queue.pause()
+
+    [warning] = warnings_of(caplog)
+    assert warning.__dict__["version"].startswith("bullmq:5.")
+    assert warning.__dict__["parked"] is False
+
+
 async def test_a_resume_of_toril_loses_none(
     node5: NodePeer, queue: Queue, working: Working, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -239,6 +307,20 @@ async def test_a_resume_of_toril_loses_none(
     async with working():
         assert await ours.result(5) == "toril"
         assert await node5.result(theirs["id"]) == "node"
+
+
+async def test_toril_keeps_to_a_pause_of_version_5(node5: NodePeer, queue: Queue, working: Working) -> None:
+    await node5.request("pause", queue="work")
+    job = await queue.get_job((await node5.add("echo", 1))["id"])
+    assert job is not None
+    async with working():
+        await eventually(lambda: waits_for_word(node5))
+        assert await queue.is_paused()
+        assert await queue.get_completed_count() == 0
+
+        await node5.request("resume", queue="work")
+
+        assert await job.result(5) == 1
 
 
 async def test_version_5_keeps_to_a_pause_of_toril(node5: NodePeer, queue: Queue, working: Working) -> None:
