@@ -333,3 +333,11 @@ async def test_the_next_job_is_not_removed_by_itself(timed_queue: Queue) -> None
         await job.remove()
     assert await timed_queue.remove_job_scheduler("s")
     assert await timed_queue.get_job(job.id) is None
+
+
+async def test_runs_that_count_as_done(timed_queue: Queue, timed_worker: Worker, clock: Clock) -> None:
+    await timed_queue.upsert_job_scheduler("s", every=60, limit=3, count=2)
+    await run_one(timed_worker)
+    assert await iterations(timed_queue) == []
+    assert await timed_queue.upsert_job_scheduler("t", every=60, limit=3, count=3) is None
+    assert await timed_queue.get_job_scheduler("t") is None
