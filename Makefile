@@ -51,8 +51,8 @@ format: $(SETUP) ## Bring the code into form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-golden: $(SETUP) ## Replay recorded scenarios of BullMQ (DIR=folder, default tests/golden)
-	@$(BIN)/python -m tests.golden.replay $(if $(DIR),"$(DIR)",tests/golden)
+golden: $(SETUP) ## Replay recorded scenarios of BullMQ (DIR=folder, URL=server, whose database is emptied)
+	@$(BIN)/python -m tests.golden.replay $(if $(DIR),"$(DIR)",tests/golden) $(if $(URL),--url "$(URL)")
 
 bench: $(SETUP) $(NODE) ## Measure toril and BullMQ side by side (ARGS=... for the benchmark)
 	@$(BIN)/python -m benchmarks.run $(ARGS)

@@ -115,7 +115,7 @@ class Scheduling(Control):
             schedule: See ``ScheduleOptions``.
 
         Returns:
-            Its next job; ``None`` if there is none before its end.
+            Its next job; ``None`` if there is none before its end, or its limit is reached.
 
         Raises:
             OptionError: Something can't be used; nothing was written.
@@ -126,20 +126,22 @@ class Scheduling(Control):
         access = await self._open()
         now_ms = access.store.now_ms()
         plan = Schedule.read(schedule, now_ms, own_strategy=self.repeat_strategy is not None)
+        if plan.is_over(plan.done + 1, now_ms):
+            return None
         template = template if template is not None else JobSpec(id)
         data = "{}" if template.data is ABSENT else encode(template.data, "data")
         stored, priority, lifo = self._template(template, now_ms, byte_length(data))
         if plan.missed != "once":
             stored["toril"] = {"missed": plan.missed}
         name = template.name or id
-        due_ms = await next_match(plan, plan.stored(1), name, (now_ms, 0), self.repeat_strategy)
+        due_ms = await next_match(plan, plan.stored(plan.done + 1), name, (now_ms, 0), self.repeat_strategy)
         if plan.pattern is not None and due_ms is None:
             return None
         terms = plan.terms() | {"name": name, "priority": priority, "lifo": lifo, "renew": renew}
         terms |= {"data": data} if data != "{}" else {}
         terms |= {"opts": encode(stored, "options")} if stored else {}
         terms |= {"next": due_ms} if due_ms is not None else {}
-        terms["head"] = head_of(stored, id, plan.stored(1), due_ms)
+        terms["head"] = head_of(stored, id, plan.stored(plan.done + 1), due_ms)
         job_id = await access.store.schedulers.upsert(self.ref, id, terms)
         record = await access.store.jobs.get(self.ref, job_id)
         # It may have been taken and done meanwhile, and not been kept.

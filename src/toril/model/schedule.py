@@ -45,6 +45,9 @@ class ScheduleOptions(TypedDict, total=False):
     limit: int
     """Run so many times in all."""
 
+    count: int
+    """So many runs count as done already, for ``limit``; default 0."""
+
     immediately: bool
     """Run a cron line for the first time now. An interval does so anyway. Not with ``start``."""
 
@@ -60,6 +63,7 @@ class Schedule:
 
     Attributes:
         pattern: A cron line, or text that a strategy of the user's understands.
+        done: Runs that count as done already.
         cron: The line, read; ``None`` for an interval, and for text that is not a line.
     """
 
@@ -71,6 +75,7 @@ class Schedule:
     start_ms: int | None = None
     end_ms: int | None = None
     limit: int | None = None
+    done: int = 0
     immediately: bool = False
     missed: Missed = "once"
 
@@ -99,6 +104,7 @@ class Schedule:
             start_ms=datetime_to_ms(given["start"], "start") if "start" in given else None,
             end_ms=datetime_to_ms(given["end"], "end") if "end" in given else None,
             limit=check_int(given["limit"], "limit", 1) if "limit" in given else None,
+            done=check_int(given.get("count", 0), "count"),
             immediately=check_bool(given.get("immediately", False), "immediately"),
             missed=_missed(given.get("missed", "once")),
         )
@@ -139,7 +145,7 @@ class Schedule:
             "every": self.every_ms,
             "pattern": self.pattern,
             "tz": self.tz,
-            "offset": self.offset_ms,
+            "offset": self.offset_ms if self.every_ms is not None else None,
             "startDate": self.start_ms,
             "endDate": self.end_ms,
             "limit": self.limit,

@@ -310,6 +310,28 @@ async def test_a_pattern_of_ones_own(
     await queue.close()
 
 
+async def test_a_late_job_of_a_pattern_of_ones_own_is_run(
+    new_worker: WorkerFactory, store: Store, clock: Clock, prefix: str
+) -> None:
+    async def answer(job: Job) -> str:
+        return "ran"
+
+    def tomorrow(after: datetime, repeat: Any, name: str) -> datetime | None:
+        return after + timedelta(days=1)
+
+    queue = Queue("tasks", store=store, prefix=prefix, repeat_strategy=tomorrow)
+    worker = new_worker(answer, store=store, repeat_strategy=tomorrow)
+    await queue.upsert_job_scheduler("s", pattern="each day", missed="skip")
+    clock.forward(72 * 3600)
+    job = await worker.get_next_job(block=False)
+    assert job is not None
+    await worker.process(job)
+
+    await job.refresh()
+    assert job.return_value == "ran"
+    await queue.close()
+
+
 async def test_a_schedule_nobody_understands_does_not_fail_the_job(
     timed_queue: Queue, new_worker: WorkerFactory, store: Store, database: Database, prefix: str
 ) -> None:
@@ -333,3 +355,11 @@ async def test_the_next_job_is_not_removed_by_itself(timed_queue: Queue) -> None
         await job.remove()
     assert await timed_queue.remove_job_scheduler("s")
     assert await timed_queue.get_job(job.id) is None
+
+
+async def test_runs_that_count_as_done(timed_queue: Queue, timed_worker: Worker, clock: Clock) -> None:
+    await timed_queue.upsert_job_scheduler("s", every=60, limit=3, count=2)
+    await run_one(timed_worker)
+    assert await iterations(timed_queue) == []
+    assert await timed_queue.upsert_job_scheduler("t", every=60, limit=3, count=3) is None
+    assert await timed_queue.get_job_scheduler("t") is None
