@@ -187,7 +187,7 @@ class ManualWorker:
 
         Raises:
             LockLost: The job is not ours any more.
-            OptionError: Its backoff is of a type that this worker has no strategy for.
+            UnknownBackoff: This worker has no strategy for its type of backoff; the job stays as it is.
         """
         access = await self._open()
         settling = await self._runner(access).after_error(_held(job, token), error)
