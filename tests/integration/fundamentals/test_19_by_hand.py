@@ -185,6 +185,30 @@ async def test_a_job_with_pending_children_can_not_be_completed(queue: Queue, wo
     assert await added.state() == "active"
 
 
+async def test_a_success_that_children_forbid_fails_with_the_words_of_bullmq(
+    queue: Queue, new_worker: WorkerFactory, store: Store
+) -> None:
+    async def handler(job: Job) -> None:
+        child = await queue.add("child", parent=job, on_failure="fail_parent")
+        if job.name == "fails":
+            await worker.fail(await take(worker), ValueError())
+        assert await child.state() == ("failed" if job.name == "fails" else "waiting")
+
+    worker = new_worker(handler, store=store)
+    reasons: list[str | None] = []
+    for name in ("waits", "fails"):
+        added = await queue.add(name, job_id=name, lifo=True)
+        await worker.process(await take(worker))
+        await added.refresh()
+        reasons.append(added.failed_reason)
+        await queue.drain()
+
+    assert reasons == [
+        "Job waits has pending dependencies. moveToFinished",
+        "Cannot complete job fails because it has at least one failed child. moveToFinished",
+    ]
+
+
 async def test_a_backoff_nobody_knows_leaves_the_job_where_it_is(queue: Queue, worker: Worker) -> None:
     from toril import Backoff
 
