@@ -10,8 +10,8 @@ Some differences are not looked for, because stories do not tell of them:
 - A template whose data is null means null in toril, and no data in BullMQ.
 - A job's object of BullMQ counts the attempts that it has failed itself, toril's is as it was taken. So none
   is failed twice.
-- A worker of BullMQ forgets that it is rate limited when another of its jobs ends, toril's does not. So a
-  worker runs no further jobs then.
+- A worker of BullMQ forgets that it is rate limited when another of its jobs ends, toril's does not. So driver.mjs
+  reminds it.
 """
 
 from __future__ import annotations
@@ -65,12 +65,40 @@ def _endless(step: Step, before: Dump, lines: Sequence[str]) -> bool:
     return lines[0].startswith("answer: node {'error'") and "stack overflow" in lines[0]
 
 
+def _drained_iteration(step: Step, before: Dump, lines: Sequence[str]) -> bool:
+    base = f"{PREFIX}:{step['queue']}:"
+    schedulers, waiting = before.get(f"{base}repeat"), before.get(f"{base}wait")
+    if schedulers is None or waiting is None:
+        return False
+    pending = {f"repeat:{id}:{due}" for id, due in schedulers.value.items()}
+    return not pending.isdisjoint(waiting.value) and _touches_only(lines, f"{base}wait")
+
+
+def _orphans(step: Step, before: Dump, lines: Sequence[str]) -> bool:
+    base = f"{PREFIX}:{step['queue']}:"
+    marker = before.get(f"{base}marker")
+    mistaken = [f"{base}1:", f"{base}1."] if marker is not None and "1" in marker.value else []
+    return _touches_only(lines, "answer", f"{base}metrics:failed: node nothing", *mistaken)
+
+
 DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         "upsert of a scheduler while the queue is paused: BullMQ looks for the pending job in `paused`, where"
         " version 6 keeps none, so that it stays beside the new one",
         "queue.upsertJobScheduler",
         _upsert_while_paused,
+    ),
+    Deviation(
+        "drain with the next job of a scheduler in `wait`: BullMQ cuts off as many ids as it removed, though that"
+        " job may be among them, and the schedule stops",
+        "queue.drain",
+        _drained_iteration,
+    ),
+    Deviation(
+        "orphans: BullMQ takes `metrics:failed` for part of a job and removes it, and leaves an orphan with the id 1"
+        " because there is a marker of that name",
+        "queue.removeOrphanedJobs",
+        _orphans,
     ),
     Deviation(
         "jobs that are their own ancestors: BullMQ follows them until its script breaks, toril once around",

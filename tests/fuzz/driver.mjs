@@ -148,11 +148,14 @@ async function run(job, step, worker) {
     if (step.processor.throw) throw thrown(step.processor.throw);
     return step.processor.return;
   };
+  const { limitUntil } = worker;
   try {
     const next = await worker.processJob(job, step.token ?? job.token, () => Boolean(step.fetchNext));
     hold(step.nextAs, next, worker);
     return { next: next?.id ?? null, errors: session.errors.length };
   } finally {
+    // See deviations.py: the end of one job is no word of the queue's rate limit.
+    worker.limitUntil ||= limitUntil;
     // Without it, resuming a worker would start its loop.
     worker.processFn = undefined;
   }

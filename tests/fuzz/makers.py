@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tests.fuzz.makers_change import CHANGING, EXPIRING, REMOVING, SCHEDULING, STALLING, STEERING
 from tests.fuzz.makers_look import FAMILY, LOOKING
+from tests.fuzz.makers_queue import CLEARING, FREEING, LIMITING, ORPHANS, SURVEYING, UNTYING
 from tests.fuzz.makers_work import ADDING, FLOWS, WORKING
 from tests.fuzz.narrator import Maker
 
@@ -20,6 +21,12 @@ MAKERS: Mapping[str, Mapping[Maker, int]] = {
     "stalling": STALLING,
     "expiring": EXPIRING,
     "scheduling": SCHEDULING,
+    "limiting": LIMITING,
+    "clearing": CLEARING,
+    "orphans": ORPHANS,
+    "untying": UNTYING,
+    "freeing": FREEING,
+    "surveying": SURVEYING,
     "looking": LOOKING,
     "family": FAMILY,
 }

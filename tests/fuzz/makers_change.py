@@ -24,14 +24,17 @@ def _on_job(op: str, *states: str, **options: Callable[[Narrator], Any]) -> Make
     return make
 
 
-def _on_queue(op: str, **options: Callable[[Narrator], Any]) -> Maker:
+def on_queue(op: str, **options: Callable[[Narrator], Any]) -> Maker:
+    """Makes steps on a queue; the options are made up anew for each."""
+
     def make(story: Narrator) -> Arguments:
         return {"op": op, "queue": story.queue(), **{name: option(story) for name, option in options.items()}}
 
     return make
 
 
-def _one(*values: Any) -> Callable[[Narrator], Any]:
+def one_of(*values: Any) -> Callable[[Narrator], Any]:
+    """One of these, another one for each step."""
     return lambda story: story.choose.of(values)
 
 
@@ -65,13 +68,13 @@ def retry_jobs(story: Narrator) -> Arguments:
 
 CHANGING: dict[Maker, int] = {
     _on_job("job.promote", "delayed"): 3,
-    _on_job("job.changeDelay", "delayed", delay=_one(0, 1, 1000, 60_000)): 3,
+    _on_job("job.changeDelay", "delayed", delay=one_of(0, 1, 1000, 60_000)): 3,
     change_priority: 3,
     retry: 4,
     _on_job("job.updateData", *_OPEN, data=lambda story: story.choose.data()): 1,
-    _on_job("job.updateProgress", *_OPEN, progress=_one(0, 50, "half", {"at": 1})): 1,
-    _on_job("job.log", *_OPEN, row=_one("one", "two\nlines", "")): 2,
-    _on_job("job.clearLogs", *_OPEN, keepLogs=_one(0, 1)): 1,
+    _on_job("job.updateProgress", *_OPEN, progress=one_of(0, 50, "half", {"at": 1})): 1,
+    _on_job("job.log", *_OPEN, row=one_of("one", "two\nlines", "")): 2,
+    _on_job("job.clearLogs", *_OPEN, keepLogs=one_of(0, 1)): 1,
 }
 
 
@@ -81,10 +84,10 @@ def add_log(story: Narrator) -> Arguments:
 
 
 STEERING: dict[Maker, int] = {
-    _on_queue("queue.pause"): 3,
-    _on_queue("queue.resume"): 4,
+    on_queue("queue.pause"): 3,
+    on_queue("queue.resume"): 4,
     retry_jobs: 3,
-    _on_queue("queue.promoteJobs", opts=_one({}, {"count": 1}, {"count": 1000})): 2,
+    on_queue("queue.promoteJobs", opts=one_of({}, {"count": 1}, {"count": 1000})): 2,
     add_log: 1,
 }
 
@@ -129,7 +132,7 @@ def forget_duplicates(story: Narrator) -> Arguments:
 
 EXPIRING: dict[Maker, int] = {
     forget_duplicates: 1,
-    _on_queue("queue.rateLimit", ms=_one(LONG_MS)): 1,
+    on_queue("queue.rateLimit", ms=one_of(LONG_MS)): 1,
     lambda story: {"op": "redis", "args": ["DEL", f"{PREFIX}:{story.queue()}:limiter"]}: 1,
 }
 
@@ -155,7 +158,7 @@ def upsert_scheduler(story: Narrator) -> Arguments:
 
 SCHEDULING: dict[Maker, int] = {
     upsert_scheduler: 5,
-    _on_queue("queue.removeJobScheduler", id=_one(*SCHEDULERS)): 1,
-    _on_queue("queue.getJobScheduler", id=_one(*SCHEDULERS)): 1,
-    _on_queue("queue.getJobSchedulers", asc=_one(True, False)): 1,
+    on_queue("queue.removeJobScheduler", id=one_of(*SCHEDULERS)): 1,
+    on_queue("queue.getJobScheduler", id=one_of(*SCHEDULERS)): 1,
+    on_queue("queue.getJobSchedulers", asc=one_of(True, False)): 1,
 }

@@ -92,11 +92,9 @@ def fail(story: Narrator) -> Arguments | None:
 
 def process(story: Narrator) -> Arguments | None:
     held = story.taken(fresh=True)
-    if held is None or held.worker in story.limited:
+    if held is None:
         return None
     processor = _processor(story, held)
-    if processor.get("throw") == {"name": "RateLimitError"}:
-        story.limited.add(held.worker)
     step = {
         "op": "worker.process",
         "worker": held.worker,

@@ -48,7 +48,6 @@ class Narrator:
         held: Jobs that workers have taken, and that are not settled as far as the narrator knows.
         queues: Names of those that the story has.
         workers: Their queues, by handle.
-        limited: Workers that run no job any more, because one said that the rate limit is reached.
     """
 
     def __init__(self, random: Random, makers: Mapping[str, Mapping[Maker, int]]) -> None:
@@ -60,7 +59,6 @@ class Narrator:
         self.workers = {
             f"w{queue}{n}": queue for queue in self.queues for n in range(self.choose.of((1, 1, 2)))
         }
-        self.limited: set[str] = set()
         self._groups = _taste(random, makers)
         self._at_ms = 0
         self._count = 0
