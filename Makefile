@@ -21,6 +21,8 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 SETUP := $(VENV)/.installed
 NODE := $(INTEROP)/node_modules/.installed
 NODE_BOARD := $(BOARD)/node_modules/.installed
+PORT := .cache/port
+PORT_READY := $(PORT)/.installed
 DOCS := $(VENV)/.docs-installed
 
 .DEFAULT_GOAL := help
@@ -35,7 +37,7 @@ setup: $(SETUP) ## Make .venv with all that development needs
 demo: $(SETUP) ## See toril work in a small shop (INPUT=folder takes your photos)
 	@$(BIN)/python -m examples.shop $(if $(INPUT),"$(INPUT)")
 
-test: $(SETUP) $(NODE) $(NODE_BOARD) ## Run every test (ARGS=... for pytest, JOBS=n processes)
+test: $(SETUP) $(NODE) $(NODE_BOARD) $(PORT_READY) ## Run every test (ARGS=... for pytest, JOBS=n processes)
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 check: $(SETUP) ## Check form, types and import rules
@@ -70,6 +72,7 @@ lock: $(SETUP) ## Pin the newest versions that pyproject.toml allows
 	$(COMPILE) --extra dev pyproject.toml -o requirements/dev.lock
 	$(COMPILE) --extra docs -c requirements/dev.lock pyproject.toml -o requirements/docs.lock
 	$(COMPILE) --no-deps requirements/photos.in -o requirements/photos.lock
+	$(COMPILE) requirements/port.in -o requirements/port.lock
 	cd $(INTEROP) && npm install --package-lock-only --no-audit --no-fund
 	cd $(BOARD) && npm install --package-lock-only --no-audit --no-fund
 
@@ -97,4 +100,11 @@ $(DOCS): $(SETUP) requirements/docs.lock
 $(NODE) $(NODE_BOARD): %/node_modules/.installed: %/package.json %/package-lock.json
 	@command -v npm >/dev/null || { echo 'The tests beside BullMQ need Node 20 or newer, with npm.' >&2; exit 1; }
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# BullMQ's Python port wants versions of its own of packages that toril uses.
+$(PORT_READY): requirements/port.lock
+	@mkdir -p $(dir $(PORT))
+	$(PYTHON) -m venv --clear $(PORT)
+	$(PORT)/bin/python -m pip install -qq --require-hashes -r requirements/port.lock
 	@touch $@

@@ -2,58 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from tests.interop.program import Note, Program
+from tests.interop.peer import FOLDER, QUEUE, Peer, PeerError
 
-FOLDER = Path(__file__).parent
-# The queue of a test that needs only one.
-QUEUE = "work"
+__all__ = ["FOLDER", "QUEUE", "NodeError", "NodePeer"]
 
 
-class NodeError(Exception):
+class NodeError(PeerError):
     """BullMQ refused a command; the text is that of its error."""
 
 
-class NodePeer(Program):
-    """A Node process with queues, workers and listeners of BullMQ."""
+class NodePeer(Peer):
+    """A Node process with queues, workers and listeners of BullMQ.
 
-    def __init__(self) -> None:
-        super().__init__("node", str(FOLDER / "peer.mjs"))
-        self._ids = itertools.count(1)
+    Args:
+        package: ``bullmq`` for version 6, ``bullmq5`` for version 5.
+    """
 
-    async def begin(self, socket_path: Path, prefix: str) -> None:
-        """Begin a test, in which BullMQ works on this server, with this prefix."""
-        self.attach()
-        await self.request("begin", path=str(socket_path), prefix=prefix)
+    refusal = NodeError
 
-    async def leave(self) -> None:
-        """Close all that the test has opened, unless Node was killed in it."""
-        if self.lives:
-            await self.request("leave")
-            errors = self.noted(event="error")
-            assert errors == []
-        self.detach()
-
-    async def request(self, do: str, **arguments: object) -> Any:
-        """Give a command, and wait for its answer.
-
-        Raises:
-            NodeError: It was refused.
-        """
-        id = next(self._ids)
-        self.send({"id": id, "do": do, **arguments})
-        answer = await self.note(id=id)
-        if "error" in answer:
-            raise NodeError(answer["error"])
-        return answer["value"]
-
-    async def add(self, name: str, data: object = None, *, queue: str = QUEUE, **opts: object) -> Any:
-        """Add a job with BullMQ's own options; gives it as `job` does."""
-        return await self.request("add", queue=queue, name=name, data=data, opts=opts)
+    def __init__(self, package: str = "bullmq") -> None:
+        super().__init__("node", str(FOLDER / "peer.mjs"), package)
 
     async def add_many(self, *jobs: tuple[str, object], queue: str = QUEUE, **opts: object) -> list[str]:
         """Add jobs of these names and data, with the same options; gives their ids."""
@@ -64,13 +35,12 @@ class NodePeer(Program):
         self, name: str, queue: str, children: Sequence[dict[str, Any]]
     ) -> tuple[str, list[str]]:
         """Add a parent and its children; gives their ids."""
-        flow: dict[str, Any] = {"name": name, "queueName": queue, "data": {}, "children": children}
-        tree = await self.request("addFlow", flow=flow)
+        tree = await self.add_tree({"name": name, "queueName": queue, "data": {}, "children": children})
         return tree["id"], [child["id"] for child in tree["children"]]
 
-    async def job(self, id: str, *, queue: str = QUEUE) -> Any:
-        """A job as BullMQ reads it, with `state`, `logs` and `stacktraceLength`; `None` if it is gone."""
-        return await self.request("getJob", queue=queue, jobId=id)
+    async def flow(self, id: str, *, queue: str = QUEUE, **options: int) -> Any:
+        """A tree as BullMQ reads it: `key`, `name`, `data` and `children` of each job; `None` for none."""
+        return await self.request("getFlow", options={"queueName": queue, "id": id, **options})
 
     async def result(self, id: str, *, queue: str = QUEUE) -> Any:
         """Wait as `waitUntilFinished` does; gives what the job returned.
@@ -84,17 +54,9 @@ class NodePeer(Program):
         """How many jobs are in each state."""
         return await self.request("counts", queue=queue)
 
-    async def work(self, *, queue: str = QUEUE, **options: object) -> None:
-        """Start a worker that does what the names of its jobs say (see peer.mjs)."""
-        await self.request("worker", queue=queue, options=options)
-
     async def listen(self, *, queue: str = QUEUE) -> None:
         """Note the queue's events, those included that were told before."""
         await self.request("events", queue=queue)
-
-    async def did(self, event: str, id: str) -> Note:
-        """A note of a worker in this process, as soon as it is there."""
-        return await self.note(**{"from": "worker", "event": event, "jobId": id})
 
     async def told(self, event: str, id: str | None = None) -> Any:
         """What the queue's events say of a job (or of the queue), as soon as it is there."""

@@ -218,6 +218,32 @@ async def test_node_waits_for_jobs_of_toril(node: NodePeer, queue: Queue, workin
     assert await node.result(slow["id"]) == "toril"
 
 
+async def test_node_waits_for_jobs_that_are_removed_at_their_end(
+    node: NodePeer, queue: Queue, working: Working
+) -> None:
+    good = await queue.add("slow", {"ms": 1}, delay=0.2, remove_on_complete=True)
+    bad = await queue.add("fail", {"times": 9}, delay=0.2, remove_on_fail=True)
+    async with working(concurrency=2):
+        result, error = await asyncio.gather(
+            node.result(good.id), node.result(bad.id), return_exceptions=True
+        )
+
+    assert (result, str(error)) == ("toril", "failure 1 in toril")
+    assert await node.job(good.id) is None
+    assert await node.job(bad.id) is None
+
+
+async def test_toril_waits_for_a_job_that_fails_in_node_and_is_removed(node: NodePeer, queue: Queue) -> None:
+    job = await queue.add("fail", {"times": 9}, delay=0.2, remove_on_fail=True)
+    await node.work()
+
+    with pytest.raises(JobFailed) as caught:
+        await job.result(5)
+
+    assert caught.value.reason == "failure 1 in node"
+    assert await node.job(job.id) is None
+
+
 async def test_progress_from_node_outside_of_a_worker(node: NodePeer, queue: Queue) -> None:
     job = await queue.add("echo")
 

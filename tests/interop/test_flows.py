@@ -8,13 +8,11 @@ import pytest
 
 from tests.interop.conftest import Working
 from tests.interop.node import NodeError, NodePeer
+from tests.interop.peer import PARENTS
 from tests.interop.scripted import spawner
 from tests.support.eventually import eventually
 from toril import JobFailed, ParentRef, Queue
 from toril.embedded import EmbeddedServer
-
-# Where the parents are; the children are in the queue of the test.
-PARENTS = "parents"
 
 
 def child(name: str, data: object = None, **opts: object) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import pytest
 
 from tests.interop.conftest import Working
 from tests.interop.node import QUEUE, NodePeer
+from tests.interop.peer import PARENTS
 from tests.interop.program import Program
 from tests.interop.scripted import scripted
 from tests.support.eventually import eventually
-from toril import Job, JobFailed, Queue
+from toril import Flow, FlowProducer, Job, JobFailed, Queue
 from toril.embedded import EmbeddedServer
 
 ROOT = Path(__file__).parent.parent.parent
@@ -24,14 +26,30 @@ ROOT = Path(__file__).parent.parent.parent
 NODE: dict[str, Any] = {"lockDuration": 1000, "stalledInterval": 300, "concurrency": 5}
 
 
+Starter = Callable[[], Program]
+
+
 @pytest.fixture
-async def doomed(server: EmbeddedServer, prefix: str) -> AsyncIterator[Program]:
-    """A worker of toril in a process of its own."""
-    command = (sys.executable, "-m", "tests.interop.lone_worker", server.url, prefix, QUEUE)
-    program = Program(*command, PYTHONPATH=os.pathsep.join([str(ROOT), *sys.path]))
-    program.attach()
-    yield program
-    program.end()
+async def lone_worker(server: EmbeddedServer, prefix: str) -> AsyncIterator[Starter]:
+    """Starts a worker of toril in a process of its own."""
+    started: list[Program] = []
+
+    def start() -> Program:
+        command = (sys.executable, "-m", "tests.interop.lone_worker", server.url, prefix, QUEUE)
+        program = Program(*command, PYTHONPATH=os.pathsep.join([str(ROOT), *sys.path]))
+        started.append(program)
+        program.attach()
+        return program
+
+    yield start
+    for program in started:
+        program.end()
+
+
+@pytest.fixture
+async def doomed(lone_worker: Starter) -> Program:
+    """Such a worker, which is running from the beginning on."""
+    return lone_worker()
 
 
 async def test_toril_finishes_what_a_killed_node_has_begun(
@@ -148,6 +166,38 @@ async def test_a_job_that_stalls_too_often_is_failed_by_node(
     await eventually(lambda: node.noted(event="failed", jobId=job.id))
     read = await node.job(job.id)
     assert (read["state"], read["attemptsMade"], read["stalledCounter"]) == ("failed", 1, 1)
+
+
+@pytest.mark.parametrize("killed", ["node", "toril"])
+async def test_a_parent_runs_after_its_child_was_rescued(
+    node: NodePeer, flows: FlowProducer, working: Working, lone_worker: Starter, killed: str
+) -> None:
+    """The side that runs the child is killed; the other one finishes it and then runs the parent."""
+    child = Flow("hang-first", queue=QUEUE, attempts=2, on_failure="fail_parent")
+    tree = await flows.add(Flow("gather", queue=PARENTS, children=[child, Flow("echo", 1, queue="others")]))
+    hanging = tree.children[0].job
+    if killed == "node":
+        await node.work(**NODE)
+        await node.did("active", hanging.id)
+        node.kill()
+        rescuers = [working(stalled_interval=0.3), working(queue=PARENTS), working(queue="others")]
+        async with AsyncExitStack() as stack:
+            for rescuer in rescuers:
+                await stack.enter_async_context(rescuer)
+            values = await tree.job.result(8)
+    else:
+        doomed = lone_worker()
+        await doomed.note(event="active", jobId=hanging.id)
+        doomed.kill()
+        await node.work(**NODE)
+        await node.work(queue=PARENTS)
+        await node.work(queue="others")
+        values = await tree.job.result(8)
+
+    side = "toril" if killed == "node" else "node"
+    assert sorted(values.values(), key=str) == [1, f"finished by {side}"]
+    await hanging.refresh()
+    assert (hanging.attempts_started, hanging.stalled_counter) == (2, 1)
 
 
 async def test_the_rest_of_the_queue_goes_on(node: NodePeer, queue: Queue, doomed: Program) -> None:

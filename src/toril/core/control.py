@@ -10,6 +10,7 @@ from toril.core.job import log_text
 from toril.core.payload import encode
 from toril.core.publishing import event_words
 from toril.core.removal import Removal
+from toril.core.version_5 import warn_of_version_5
 from toril.errors import OptionError
 from toril.model.checks import check_int
 from toril.model.duration import datetime_to_ms
@@ -18,9 +19,16 @@ from toril.model.duration import datetime_to_ms
 class Control(Removal):
     """Steers a queue: pausing, and what moves its jobs or reports on them."""
 
+    # What the queue's meta told before this object wrote its own version into it.
+    _version_before: str | None = None
+
     async def pause(self) -> None:
-        """Nothing is taken from the queue until it is resumed; running jobs go on."""
-        await (await self._open()).store.queues.pause(self.ref)
+        """Nothing is taken from the queue until it is resumed; running jobs go on.
+
+        Clients of BullMQ 5 lose jobs when they resume it; a warning is logged if some seem to use the queue.
+        """
+        version, parked = await (await self._open()).store.queues.pause(self.ref)
+        warn_of_version_5(self.ref, (version, self._version_before or ""), parked=parked)
 
     async def resume(self) -> None:
         """Let jobs be taken again."""

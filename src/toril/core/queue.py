@@ -61,7 +61,7 @@ class Queue(Scheduling):
         if self._announce:
             self._announce = False
             try:
-                await access.store.queues.announce(self.ref, self._max_events)
+                self._version_before = await access.store.queues.announce(self.ref, self._max_events)
             except BaseException:
                 self._announce = True
                 raise

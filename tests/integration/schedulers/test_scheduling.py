@@ -317,6 +317,28 @@ async def test_a_pattern_of_ones_own(
     await queue.close()
 
 
+async def test_a_late_job_of_a_pattern_of_ones_own_is_run(
+    new_worker: WorkerFactory, store: Store, clock: Clock, prefix: str
+) -> None:
+    async def answer(job: Job) -> str:
+        return "ran"
+
+    def tomorrow(after: datetime, repeat: Any, name: str) -> datetime | None:
+        return after + timedelta(days=1)
+
+    queue = Queue("tasks", store=store, prefix=prefix, repeat_strategy=tomorrow)
+    worker = new_worker(answer, store=store, repeat_strategy=tomorrow)
+    await queue.upsert_job_scheduler("s", pattern="each day", missed="skip")
+    clock.forward(72 * 3600)
+    job = await worker.get_next_job(block=False)
+    assert job is not None
+    await worker.process(job)
+
+    await job.refresh()
+    assert job.return_value == "ran"
+    await queue.close()
+
+
 async def test_a_schedule_nobody_understands_does_not_fail_the_job(
     timed_queue: Queue, new_worker: WorkerFactory, store: Store, database: Database, prefix: str
 ) -> None:

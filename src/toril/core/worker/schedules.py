@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from toril.core.repeat import RepeatStrategy, head_of, next_match
-from toril.errors import StoreError
+from toril.errors import OptionError, StoreError
 from toril.model.checks import is_number
 from toril.model.job import Fields, JobRecord
 from toril.model.names import QueueRef
@@ -134,15 +134,17 @@ class Schedules:
 def is_missed(job: JobRecord, now_ms: int) -> bool:
     """Whether a scheduler's job comes so late that it shall not run: the next one was due already.
 
-    Raises:
-        TorilError: The schedule can't be read.
+    A pattern that is no cron line tells nothing of that; its jobs are run.
     """
     opts = job.stored_opts
-    if _missed(opts) != "skip":
-        return False
     plan, _ = _plan_of(opts)
     due = job.id.rpartition(":")[2]
-    following_ms = plan.with_cron().following_ms(int(due)) if plan is not None and due.isdigit() else None
+    if _missed(opts) != "skip" or plan is None or not due.isdigit():
+        return False
+    try:
+        following_ms = plan.with_cron().following_ms(int(due))
+    except OptionError:
+        return False
     return following_ms is not None and following_ms <= now_ms
 
 

@@ -22,19 +22,27 @@ class RedisQueues(QueueReading):
         super().__init__(connection)
         self._now_ms = now_ms
 
-    async def announce(self, queue: QueueRef, max_events: int) -> None:
-        """Write the meta that dashboards find queues by."""
+    async def announce(self, queue: QueueRef, max_events: int) -> str | None:
+        """Write the meta that dashboards find queues by; answers the version that it told before."""
         key, version = queue.base + "meta", f"toril:{__version__}"
+        before = await self._connection.command("HGET", key, "version")
         await self._connection.command("HSET", key, "opts.maxLenEvents", max_events, "version", version)
+        return text(before) if before is not None else None
 
     async def meta(self, queue: QueueRef) -> dict[str, str]:
         """All fields of the queue's meta."""
         fields = fields_of(await self._connection.command("HGETALL", queue.base + "meta"))
         return {text(key): text(value) for key, value in fields.items()}
 
-    async def pause(self, queue: QueueRef) -> None:
-        """Nothing is taken from the queue until it is resumed."""
-        await self._connection.run("pause", queue)
+    async def pause(self, queue: QueueRef) -> tuple[str, bool]:
+        """Nothing is taken from the queue until it is resumed.
+
+        Returns:
+            The version that the queue's meta tells, and whether there is a list of jobs such as version 5 of
+            BullMQ keeps while a queue is paused.
+        """
+        version, parked = await self._connection.run("pause", queue)
+        return text(version), parked == 1
 
     async def resume(self, queue: QueueRef) -> None:
         """Let jobs be taken again."""

@@ -20,6 +20,32 @@ local fields = { 'name', 'data', 'opts', 'every', 'pattern', 'tz', 'limit', 'sta
 local values = { terms.name, terms.data, terms.opts, terms.every, terms.pattern, terms.tz, terms.limit,
   terms.start, terms.end_ }
 
+--- Whether two decoded JSON values are the same.
+local function is_same(one, other)
+  if type(one) ~= 'table' or type(other) ~= 'table' then
+    return one == other
+  end
+  for name, value in pairs(one) do
+    if not is_same(value, other[name]) then
+      return false
+    end
+  end
+  for name in pairs(other) do
+    if one[name] == nil then
+      return false
+    end
+  end
+  return true
+end
+
+--- Whether a stored field says what is wanted. Options may stand in another order: BullMQ does not keep it.
+local function is_stored(field, stored, wanted)
+  if field == 'opts' and stored and wanted then
+    return stored == wanted or is_same(cjson.decode(stored), cjson.decode(wanted))
+  end
+  return (stored or nil) == (wanted and tostring(wanted))
+end
+
 --- Whether the scheduler is stored just so, and its next job waits untouched.
 local function is_unchanged()
   if terms.renew or not due then
@@ -27,7 +53,7 @@ local function is_unchanged()
   end
   local stored = call('HMGET', key, unpack(fields))
   for i = 1, #fields do
-    if (stored[i] or nil) ~= (values[i] and tostring(values[i])) then
+    if not is_stored(fields[i], stored[i], values[i]) then
       return false
     end
   end
