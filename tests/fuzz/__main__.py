@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ from toril.embedded import ensure_server
 def main(argv: Sequence[str] | None = None) -> int:
     """The program; answers its exit code."""
     args = _parser().parse_args(argv)
+    # Stories do on purpose what toril warns of.
+    logging.getLogger("toril").setLevel(logging.CRITICAL)
     with TemporaryDirectory(prefix="fuzz-") as folder, ensure_server(folder) as server:
         return asyncio.run(_run(args, Duel(server)))
 

@@ -17,6 +17,8 @@ _LIVES = frozenset({"rateLimitDelay", "queue.getRateLimitTtl", "job.moveToWait"}
 _COUNTED = frozenset({"errors", "stacktrace"})
 # Of a job that existed, BullMQ answers the name that it was called with here, and toril the one that it has.
 _NAMELESS = frozenset({"flow.add", "flow.addBulk"})
+# What each job has, unless somebody deleted it.
+_ALWAYS_THERE = frozenset({"name", "delay", "priority", "timestamp"})
 _NOTHING = "nothing"
 
 
@@ -82,6 +84,14 @@ def answers_differ(op: str, node: JSON, toril: JSON) -> list[str]:
     if _is_error(node) or _is_error(toril):
         return [] if _errors_alike(node, toril) else [f"answer: node {node!r}, toril {toril!r}"]
     left, right = _answer(op, node), _answer(op, toril)
+    if (
+        isinstance(left, dict)
+        and isinstance(right, dict)
+        and "attemptsStarted" in left
+        and "name" not in left
+    ):
+        # A job whose hash vanished: BullMQ reads nothing where toril reads empty values.
+        right = {name: value for name, value in right.items() if name in left or name not in _ALWAYS_THERE}
     if _alike(op, left, right):
         return []
     return [f"answer: node {left!r}, toril {right!r}"]

@@ -10,13 +10,13 @@ Some differences are not looked for, because stories do not tell of them:
 - A template whose data is null means null in toril, and no data in BullMQ.
 - A job's object of BullMQ counts the attempts that it has failed itself, toril's is as it was taken. So none
   is failed twice.
-- A worker of BullMQ forgets that it is rate limited when another of its jobs ends, toril's does not. So driver.mjs
-  reminds it.
+- A worker of BullMQ forgets that it is rate limited when another of its jobs ends, toril's does not. So
+  driver.mjs reminds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from tests.fuzz.story import PREFIX, Step
@@ -42,22 +42,23 @@ class Deviation:
 
 
 # Keys that a scheduler and its next job are in.
-_SCHEDULED = ("repeat", "wait", "prioritized", "pc", "delayed", "events", "marker", "id")
+_SCHEDULED = ("repeat", "wait", "paused", "prioritized", "pc", "delayed", "events", "marker", "id")
 
 
 def _touches_only(lines: Sequence[str], *keys: str) -> bool:
     return all(line.startswith(keys) for line in lines)
 
 
+def _in(before: Dump, key: str) -> Collection[str]:
+    found = before.get(key)
+    return found.value if found else ()
+
+
 def _upsert_while_paused(step: Step, before: Dump, lines: Sequence[str]) -> bool:
     base, id = f"{PREFIX}:{step['queue']}:", step["id"]
-    meta, pending = before.get(f"{base}meta"), before.get(f"{base}wait")
-    return (
-        meta is not None
-        and "paused" in meta.value
-        and pending is not None
-        and any(job.startswith(f"repeat:{id}:") for job in pending.value)
-        and _touches_only(lines, "answer", *(base + key for key in _SCHEDULED))
+    unseen = "wait" if "paused" in _in(before, f"{base}meta") else "paused"
+    return any(job.startswith(f"repeat:{id}:") for job in _in(before, base + unseen)) and _touches_only(
+        lines, "answer", *(base + key for key in _SCHEDULED)
     )
 
 
@@ -67,36 +68,34 @@ def _endless(step: Step, before: Dump, lines: Sequence[str]) -> bool:
 
 def _drained_iteration(step: Step, before: Dump, lines: Sequence[str]) -> bool:
     base = f"{PREFIX}:{step['queue']}:"
-    schedulers, waiting = before.get(f"{base}repeat"), before.get(f"{base}wait")
-    if schedulers is None or waiting is None:
-        return False
-    pending = {f"repeat:{id}:{due}" for id, due in schedulers.value.items()}
-    return not pending.isdisjoint(waiting.value) and _touches_only(lines, f"{base}wait")
+    schedulers = before.get(f"{base}repeat")
+    pending = {f"repeat:{id}:{due}" for id, due in schedulers.value.items()} if schedulers else set[str]()
+    trimmed = [f"{base}{name}" for name in ("wait", "paused") if pending & {*_in(before, f"{base}{name}")}]
+    return bool(trimmed) and _touches_only(lines, *trimmed)
 
 
 def _orphans(step: Step, before: Dump, lines: Sequence[str]) -> bool:
     base = f"{PREFIX}:{step['queue']}:"
-    marker = before.get(f"{base}marker")
-    mistaken = [f"{base}1:", f"{base}1."] if marker is not None and "1" in marker.value else []
+    mistaken = [f"{base}1:", f"{base}1."] if "1" in _in(before, f"{base}marker") else []
     return _touches_only(lines, "answer", f"{base}metrics:failed: node nothing", *mistaken)
 
 
 DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
-        "upsert of a scheduler while the queue is paused: BullMQ looks for the pending job in `paused`, where"
-        " version 6 keeps none, so that it stays beside the new one",
+        "upsert of a scheduler: while the queue is paused BullMQ looks for the pending job in `paused`, where"
+        " version 6 keeps none, and else in `wait` only, so that it stays beside the new one",
         "queue.upsertJobScheduler",
         _upsert_while_paused,
     ),
     Deviation(
-        "drain with the next job of a scheduler in `wait`: BullMQ cuts off as many ids as it removed, though that"
-        " job may be among them, and the schedule stops",
+        "drain with the next job of a scheduler in `wait`: BullMQ cuts off as many ids as it removed, though"
+        " that job may be among them, and the schedule stops",
         "queue.drain",
         _drained_iteration,
     ),
     Deviation(
-        "orphans: BullMQ takes `metrics:failed` for part of a job and removes it, and leaves an orphan with the id 1"
-        " because there is a marker of that name",
+        "orphans: BullMQ takes `metrics:failed` for part of a job and removes it, and leaves an orphan with"
+        " the id 1 because there is a marker of that name",
         "queue.removeOrphanedJobs",
         _orphans,
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.fuzz.makers_change import CHANGING, EXPIRING, REMOVING, SCHEDULING, STALLING, STEERING
+from tests.fuzz.makers_change import CHANGING, EXPIRING, REMOVING, SCHEDULING, STALLING, STEERING, VANISHING
 from tests.fuzz.makers_look import FAMILY, LOOKING
 from tests.fuzz.makers_queue import CLEARING, FREEING, LIMITING, ORPHANS, SURVEYING, UNTYING
 from tests.fuzz.makers_work import ADDING, FLOWS, WORKING
@@ -20,6 +20,7 @@ MAKERS: Mapping[str, Mapping[Maker, int]] = {
     "removing": REMOVING,
     "stalling": STALLING,
     "expiring": EXPIRING,
+    "vanishing": VANISHING,
     "scheduling": SCHEDULING,
     "limiting": LIMITING,
     "clearing": CLEARING,

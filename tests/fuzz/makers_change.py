@@ -83,7 +83,32 @@ def add_log(story: Narrator) -> Arguments:
     return {"op": "queue.addJobLog", "queue": queue, "id": story.id(queue, *_OPEN), "row": "r", "keepLogs": 2}
 
 
+def publish(story: Narrator) -> Arguments:
+    event = {"eventName": "greet", "to": story.choose.of(("you", "")), "count": 2}
+    return {"op": "events.publish", "queue": story.queue(), "event": event}
+
+
+def rest(story: Narrator) -> Arguments:
+    """A worker takes no jobs until it goes on, which others do not see."""
+    worker = story.worker()
+    story.afterwards(
+        {"op": "worker.fetch", "worker": worker, "token": "t", "as": story.fresh("h")},
+        {"op": "worker.resume", "worker": worker},
+    )
+    return {"op": "worker.pause", "worker": worker}
+
+
+def pause_as_version_5(story: Narrator) -> Arguments:
+    base = f"{PREFIX}:{story.queue()}:"
+    # What it left behind when it was paused.
+    return {"op": "redis", "args": ["RPOPLPUSH", f"{base}wait", f"{base}paused"]}
+
+
 STEERING: dict[Maker, int] = {
+    pause_as_version_5: 1,
+    publish: 1,
+    rest: 1,
+    on_queue("queue.updateJobProgress", id=one_of("1", "2", "x"), progress=one_of(7, {"at": 2})): 1,
     on_queue("queue.pause"): 3,
     on_queue("queue.resume"): 4,
     retry_jobs: 3,
@@ -130,6 +155,17 @@ def forget_duplicates(story: Narrator) -> Arguments:
     return {"op": "redis", "args": ["DEL", f"{PREFIX}:{story.queue()}:de:{id}"]}
 
 
+def vanish(story: Narrator) -> Arguments | None:
+    queue = story.queue()
+    ids = [id for state in _FINISHED for id in story.sight.ids(queue, state)]
+    ids += [*story.sight.owners(queue), *story.sight.parents(queue)]
+    if not ids:
+        return None
+    # Evicted, say, or removed by hand.
+    return {"op": "redis", "args": ["DEL", f"{PREFIX}:{queue}:{story.choose.of(ids)}"]}
+
+
+VANISHING: dict[Maker, int] = {vanish: 1}
 EXPIRING: dict[Maker, int] = {
     forget_duplicates: 1,
     on_queue("queue.rateLimit", ms=one_of(LONG_MS)): 1,

@@ -23,7 +23,7 @@ LIMITING: dict[Maker, int] = {
 
 
 def clean(story: Narrator) -> Arguments:
-    states = ("completed", "failed", "wait", "active", "delayed", "prioritized")
+    states = ("completed", "failed", "wait", "active", "delayed", "prioritized", "paused")
     return {
         "op": "queue.clean",
         "queue": story.queue(),
