@@ -7,14 +7,14 @@ from typing import Any
 
 from tests.fuzz.narrator import Arguments, Maker, Narrator
 
-_PAGES = (("Waiting", "Active", "Delayed", "Prioritized", "Completed", "Failed", "WaitingChildren"),)
+_PAGES = ("Waiting", "Active", "Delayed", "Prioritized", "Completed", "Failed", "WaitingChildren")
 _TYPES = ("waiting", "active", "delayed", "prioritized", "completed", "failed", "waiting-children")
 _RANGES = ((0, -1), (0, 0), (1, 2), (2, 5), (-2, -1))
 
 
 def list_state(story: Narrator) -> Arguments:
     start, end = story.choose.of(_RANGES)
-    op = f"queue.get{story.choose.of(_PAGES[0])}"
+    op = f"queue.get{story.choose.of(_PAGES)}"
     return {"op": op, "queue": story.queue(), "start": start, "end": end}
 
 

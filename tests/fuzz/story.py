@@ -15,7 +15,7 @@ PREFIX = "bull"
 T0_MS = 1_893_456_000_000
 
 Step = Mapping[str, Any]
-#: An operation that touches no database, and marks a story that a later one is compared with.
+#: As BullMQ names them.
 Options = Mapping[str, Any]
 
 
