@@ -7,6 +7,7 @@ import enum
 import functools
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypedDict
@@ -165,6 +166,59 @@ async def test_handlers_in_other_shapes(queue: Queue, start_worker: WorkerStarte
     await start_worker(handler)
 
     assert await (await queue.add("work", {"size": 5})).result(timeout=5) == 5
+
+
+def traced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator that knows nothing of ``async``."""
+
+    @functools.wraps(function)
+    def inner(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    return inner
+
+
+@traced
+async def reports(job: Job) -> str:
+    await job.update_progress(5)
+    return type(job).__name__
+
+
+@traced
+async def reports_size(payload: Struct, job: Job) -> str:
+    await job.update_progress(payload.size)
+    return type(job).__name__
+
+
+class Tracing:
+    @traced
+    async def __call__(self, job: Job) -> str:
+        return await reports(job)
+
+
+@functools.wraps(reports)
+def cached(job: Job) -> str:
+    """Does not call what it wraps."""
+    return f"{type(job).__name__} of the cache"
+
+
+@pytest.mark.parametrize(
+    ("handler", "result"),
+    [
+        (reports, "Job"),
+        (reports_size, "Job"),
+        (functools.partial(reports), "Job"),
+        (Tracing(), "Job"),
+        (cached, "Job of the cache"),
+    ],
+    ids=["job", "payload", "partial", "object", "without awaiting"],
+)
+async def test_a_plain_decorator_leaves_async_handlers_on_the_loop(
+    queue: Queue, start_worker: WorkerStarter, handler: object, result: str
+) -> None:
+    await start_worker(handler)
+
+    assert await (await queue.add("work", {"size": 5})).result(timeout=5) == result
 
 
 @pytest.mark.parametrize(

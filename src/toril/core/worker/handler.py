@@ -9,7 +9,7 @@ from typing import Any
 
 from toril.core.job import Job
 from toril.core.worker.payloads import decoder_of
-from toril.core.worker.signature import Wants, wants_of
+from toril.core.worker.signature import Wants, function_of, wants_of
 from toril.core.worker.threads import HandlerThreads
 from toril.model.job import JobRecord
 
@@ -77,7 +77,7 @@ class _InContext:
 def _fitted(handler: Callable[..., Any], wants: Wants, option: str) -> Callable[[Any], Any]:
     """The handler as a function of the job alone; one that wants nothing else is left as it is."""
     if wants.places == ("job",):
-        return handler
+        return _awaited(handler) if _is_async(handler) and not _is_coroutine_function(handler) else handler
     decode = decoder_of(wants.payload, option, handler)
 
     def arguments(job: JobRecord) -> list[Any]:
@@ -85,7 +85,7 @@ def _fitted(handler: Callable[..., Any], wants: Wants, option: str) -> Callable[
 
     # The payload is decoded where the handler runs: a model's own code belongs to the job's context.
     async def on_loop(job: JobRecord) -> Any:
-        return await handler(*arguments(job))
+        return await _answer(handler(*arguments(job)))
 
     def in_thread(job: JobRecord) -> Any:
         return handler(*arguments(job))
@@ -94,4 +94,23 @@ def _fitted(handler: Callable[..., Any], wants: Wants, option: str) -> Callable[
 
 
 def _is_async(handler: object) -> bool:
+    """Whether it is ``async``, or a plain decorator's function that hands on what an ``async`` one gives."""
+    return _is_coroutine_function(handler) or inspect.iscoroutinefunction(function_of(handler))
+
+
+def _is_coroutine_function(handler: object) -> bool:
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
+
+
+def _awaited(handler: Callable[..., Any]) -> Callable[[Any], Any]:
+    """A decorated handler as a coroutine function: what the decorator does belongs to the job's context."""
+
+    async def on_loop(job: JobRecord) -> Any:
+        return await _answer(handler(job))
+
+    return on_loop
+
+
+async def _answer(given: Any) -> Any:
+    """What is awaited, if it is to be: a decorator may have an answer of its own."""
+    return await given if inspect.isawaitable(given) else given
