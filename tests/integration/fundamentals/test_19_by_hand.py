@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.clock import Clock
 from tests.support.database import Database
+from tests.support.eventually import eventually
 from tests.support.factories import QueueFactory, WorkerFactory
 from toril import (
     BlockingJob,
@@ -258,3 +259,45 @@ async def test_a_job_can_be_put_off_by_hand(queue: Queue, worker: Worker, clock:
 async def test_a_worker_without_a_handler_does_not_run(worker: Worker) -> None:
     with pytest.raises(TypeError, match="handler"):
         await worker.run()
+
+
+async def test_a_worker_looks_at_a_long_limit_now_and_then(
+    queue: Queue, new_worker: WorkerFactory, store: Store, clock: Clock
+) -> None:
+    worker = new_worker(store=store, maximum_rate_limit_delay=2)
+    await queue.set_global_rate_limit(1000, 1)
+    await queue.add("work")
+    await queue.rate_limit(600)
+    assert await worker.get_next_job(block=False) is None
+
+    await queue.remove_rate_limit_key()
+    clock.forward(1.9)
+    assert await worker.get_next_job(block=False) is None
+    clock.forward(0.2)
+    await take(worker)
+
+
+async def test_a_limited_worker_leaves_the_word_of_a_job_to_others(
+    queue: Queue, new_worker: WorkerFactory, store: Store, database: Database
+) -> None:
+    worker = new_worker(store=store, maximum_rate_limit_delay=60, drain_delay=0.05)
+    await queue.set_global_rate_limit(1000, 1)
+    await queue.add("work")
+    await queue.rate_limit(600)
+    assert await worker.get_next_job(block=False) is None
+    marker = f"{queue.ref.base}marker"
+    database.command("ZADD", marker, 0, "0")
+
+    assert await worker.get_next_job() is None
+    assert database.command("ZCARD", marker) == 1
+
+
+async def test_a_waiting_worker_takes_a_job_when_the_limit_is_over(
+    queue: Queue, new_worker: WorkerFactory
+) -> None:
+    worker = new_worker(drain_delay=20)
+    await queue.set_global_rate_limit(1000, 1)
+    await queue.add("work")
+    await queue.rate_limit(0.2)
+
+    assert await eventually(worker.get_next_job, timeout=5)

@@ -137,7 +137,7 @@ class ManualWorker:
 
         Args:
             token: Lock token; ``None`` for one that was not used before.
-            block: Wait up to ``drain_delay`` for a job.
+            block: Wait up to ``drain_delay`` for a job, or for the end of the queue's rate limit.
 
         Returns:
             The job, or ``None`` if there is none to be had.
@@ -145,12 +145,20 @@ class ManualWorker:
         access = await self._open()
         job = await self._take(access, token)
         if job is None and block:
-            if self._waiter is None:
-                self._waiter = access.store.waiter(self.ref, self._settings.name)
-            async with self._waiting:
-                await self._waiter.wait(self._settings.drain_delay)
+            await self._wait(access)
             job = await self._take(access, token)
         return job
+
+    async def _wait(self, access: Access) -> None:
+        """Wait for word of a job; who may take none must leave the word, which is for one worker only."""
+        limited = (self._limited_until_ms - access.store.now_ms()) / 1000
+        if limited > 0:
+            await asyncio.sleep(min(limited, self._settings.drain_delay))
+            return
+        if self._waiter is None:
+            self._waiter = access.store.waiter(self.ref, self._settings.name)
+        async with self._waiting:
+            await self._waiter.wait(self._settings.drain_delay)
 
     async def _take(self, access: Access, token: str | None) -> Job | None:
         if access.store.now_ms() < self._limited_until_ms:
@@ -162,7 +170,12 @@ class ManualWorker:
     def _heed(self, access: Access, batch: Batch) -> None:
         """Take nothing as long as the queue's rate limit lasts, if there is word of it."""
         if batch.limited_ms:
-            self._limited_until_ms = access.store.now_ms() + batch.limited_ms
+            self._rest(access.store.now_ms(), batch.limited_ms)
+
+    def _rest(self, now_ms: int, limited_ms: int) -> None:
+        """Take nothing until the limit is over, or it is time to look anyway."""
+        longest_ms = round(self._settings.maximum_rate_limit_delay * 1000)
+        self._limited_until_ms = now_ms + min(limited_ms, longest_ms)
 
     async def complete(
         self, job: Job, result: Any = None, *, token: str | None = None, fetch_next: bool = False
@@ -237,7 +250,7 @@ class ManualWorker:
             settling.settlement = GiveBack(job.id, job.token)
             return await self._settle(access, settling, fetch_next)
         if settling.limited:
-            self._limited_until_ms = settling.at_ms + settled.answers[0]
+            self._rest(settling.at_ms, settled.answers[0])
         self._tell_settled(settling)
         if settled.taken.jobs or isinstance(settlement, Finish):
             return await self._batch(access, settled.taken)
