@@ -63,16 +63,20 @@ class Flow:
         """A tree as it is written for BullMQ: ``{"name", "queueName", "data", "opts", "children"}``.
 
         Raises:
-            OptionError: A key is unknown, or an option can't be used.
+            OptionError: A key is unknown, an option can't be used, or there are too many jobs.
         """
-        for key in node:
-            if key not in _BULLMQ_KEYS:
-                raise OptionError.unknown(key, node[key], _BULLMQ_KEYS)
+        nodes = _nodes_of(node)
+        flows: list[Flow] = [cls._from_bullmq(each) for each, _ in nodes]
+        for flow, (_, below) in zip(flows, nodes, strict=True):
+            flow.children = flows[below.start : below.stop]
+        return flows[0]
+
+    @classmethod
+    def _from_bullmq(cls, node: Mapping[str, Any]) -> Flow:
         return cls(
             node.get("name", ""),
             node.get("data", ABSENT),
             queue=node.get("queueName", ""),
-            children=[cls.from_bullmq(child) for child in node.get("children") or ()],
             prefix=node.get("prefix"),
             **from_bullmq(node.get("opts") or {}),
         )
@@ -82,6 +86,28 @@ class Flow:
 
 
 _BULLMQ_KEYS = ("name", "queueName", "data", "opts", "children", "prefix")
+
+
+def _nodes_of(root: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], range]]:
+    """All nodes of a tree for BullMQ, level by level, each with the places where its children are."""
+    nodes = [root]
+    places: list[range] = []
+    # It grows meanwhile: trees may be deeper than calls can be nested.
+    for node in nodes:
+        for key in node:
+            if key not in _BULLMQ_KEYS:
+                raise OptionError.unknown(key, node[key], _BULLMQ_KEYS)
+        begin = len(nodes)
+        nodes.extend(node.get("children") or ())
+        places.append(range(begin, len(nodes)))
+        if len(nodes) > MOST_NODES:
+            raise OptionError("children", _named(root), f"a tree has {MOST_NODES} jobs at most")
+    return list(zip(nodes, places, strict=True))
+
+
+def _named(node: Mapping[str, Any]) -> str:
+    """A node as it is told of: trees may be deeper than ``repr`` goes."""
+    return f"{node.get('name')} in {node.get('queueName')}"
 
 
 @dataclass(slots=True)

@@ -20,9 +20,9 @@ from toril.store.contract import Store
 from toril.store.values import Added
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class JobNode:
-    """A job of a tree with the jobs it waits for, or waited for.
+    """A job of a tree with the jobs it waits for, or waited for. A node is equal to itself alone.
 
     Attributes:
         job: The job.
@@ -33,6 +33,10 @@ class JobNode:
     job: Job
     children: tuple[JobNode, ...] = ()
     error: JobError | None = None
+
+    def __repr__(self) -> str:
+        error = "" if self.error is None else f", {self.error!r}"
+        return f"<JobNode {self.job!r}, {len(self.children)} children{error}>"
 
 
 class FlowProducer:

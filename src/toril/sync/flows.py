@@ -17,13 +17,17 @@ from toril.model.options import AddOptions
 from toril.sync.jobs import blocking
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class JobNode:
     """A job of a tree with the jobs it waits for; see ``toril.JobNode``."""
 
     job: Job
     children: tuple[JobNode, ...] = ()
     error: JobError | None = None
+
+    def __repr__(self) -> str:
+        error = "" if self.error is None else f", {self.error!r}"
+        return f"<JobNode {self.job!r}, {len(self.children)} children{error}>"
 
 
 class FlowProducer:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import toril.sync
 from tests.support.database import Database
 from tests.support.factories import QueueFactory, WorkerStarter
 from toril import (
@@ -18,6 +19,7 @@ from toril import (
     ParentNotFound,
     ParentNotReplaceable,
     ParentRef,
+    PendingChildren,
 )
 
 
@@ -289,3 +291,44 @@ async def test_a_tree_written_for_bullmq(producer: FlowProducer) -> None:
     )
     leaf = node.children[0].job
     assert (leaf.delay, leaf.opts["failParentOnFailure"], leaf.data) == (1.5, True, {"n": 1})
+
+
+def written_for_bullmq(depth: int) -> dict[str, Any]:
+    node: dict[str, Any] = {"name": "leaf", "queueName": "tasks"}
+    for number in range(depth - 1):
+        node = {"name": str(number), "queueName": "tasks", "children": [node, {**node, "children": None}]}
+    return node
+
+
+def test_a_tree_for_bullmq_may_be_deeper_than_calls_can_be_nested() -> None:
+    flow, depth = Flow.from_bullmq(written_for_bullmq(3000)), 1
+    while flow.children:
+        assert [child.name for child in flow.children] == [flow.children[0].name] * 2
+        flow, depth = flow.children[0], depth + 1
+
+    assert (flow.name, depth) == ("leaf", 3000)
+
+
+def test_a_tree_for_bullmq_that_is_among_its_own_children_is_refused() -> None:
+    node = written_for_bullmq(3)
+    node["children"].append(node)
+
+    with pytest.raises(OptionError, match="children"):
+        Flow.from_bullmq(node)
+
+
+@pytest.mark.parametrize("blocking", [False, True], ids=["async", "blocking"])
+async def test_nodes_of_deep_trees_are_shown_and_compared(
+    producer: FlowProducer, url: str, prefix: str, *, blocking: bool
+) -> None:
+    node: Any
+    if blocking:
+        with toril.sync.FlowProducer(url=url, prefix=prefix) as other:
+            node, again = (other.add(chain(2000)) for _ in range(2))
+    else:
+        node, again = await producer.add(chain(2000)), await producer.add(chain(2000))
+
+    assert repr(node) == f"<JobNode {node.job!r}, 1 children>"
+    assert len({node, again, *node.children}) == 3
+    assert (node == node, node == again) == (True, False)
+    assert "PendingChildren" in repr(type(node)(node.job, error=PendingChildren("it waits")))
