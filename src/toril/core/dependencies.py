@@ -62,7 +62,7 @@ def _read(child: Child, job_of: Callable[[JobRecord], JobT]) -> Dependency[JobT]
         return Dependency(child.key, job=job)
     try:
         return Dependency(child.key, msgspec.json.decode(child.value), job=job)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         return Dependency(child.key, error=str(error), job=job)
 
 

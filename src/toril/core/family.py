@@ -28,7 +28,7 @@ class JobFamily(JobHandle):
     __slots__ = ()
 
     async def children_values(self) -> dict[str, Any]:
-        """What its completed children returned, by their keys."""
+        """What its completed children returned, by their keys; what is no JSON is given as its text."""
         values = await (await self._open()).store.family.children_values(self.queue, self.id)
         return _decoded(values)
 
@@ -43,6 +43,9 @@ class JobFamily(JobHandle):
             pages: ``processed``, ``unprocessed``, ``ignored`` and ``failed``, each with where to go on (0 at
                 first, then what ``next`` says) and about how many to read; the server may give more of small
                 groups. Kinds that are not named are not read. Without any, all of all kinds are read.
+
+        Returns:
+            What children returned is decoded; what is no JSON is given as its text.
 
         Raises:
             OptionError: There is no such kind, or a page is no pair of numbers.
@@ -116,7 +119,15 @@ class JobFamily(JobHandle):
 
 
 def _decoded(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: msgspec.json.decode(value) for key, value in values.items()}
+    return {key: _value(stored) for key, stored in values.items()}
+
+
+def _value(stored: bytes) -> Any:
+    try:
+        return msgspec.json.decode(stored)
+    except (ValueError, RecursionError):
+        # No JSON, or nested too deep.
+        return stored.decode("utf-8", "replace")
 
 
 async def trace_failure(store: Store, reason: str | None, prefix: str) -> ChildFailure | None:

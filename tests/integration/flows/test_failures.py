@@ -323,3 +323,23 @@ async def test_events_name_the_child_that_made_a_parent_fail(
     assert {id: told.id for id, (told, _) in seen.items()} == {"m": "b", "r": "m"}
     assert seen["m"][0].queue == f"{prefix}:parts"
     assert (seen["r"][1].id, seen["r"][1].root.id, seen["r"][1].root.reason) == ("m", "b", "broken")
+
+
+async def test_what_children_returned_that_is_no_json_is_given_as_its_text(
+    producer: FlowProducer, new_queue: QueueFactory, database: Database
+) -> None:
+    node = await producer.add(Flow("root", queue="tasks", children=[Flow("leaf", queue="tasks")]))
+    deep = "[" * 100_000
+    values = {"test:q:1": "undefined", "test:q:2": "[1]", "test:q:3": deep, "test:q:4": ""}
+    key = f"{node.job.queue.job_key(node.job.id)}:processed"
+    for child, value in values.items():
+        database.command("HSET", key, child, value)
+    database.command("EVAL", "redis.call('HSET', KEYS[1], 'test:q:5', '\"\\255\"')", 1, key)
+    read = {**values, "test:q:2": [1], "test:q:5": '"\ufffd"'}
+
+    assert await node.job.children_values() == read
+    assert (await node.job.dependencies()).processed == read
+    assert (await node.job.dependencies(processed=(0, 10))).processed == read
+    page = await new_queue("tasks").get_dependencies(node.job.id)
+    assert {child.key: child.value for child in page.items if child.error is None} == {"test:q:2": [1]}
+    assert {child.key for child in page.items if child.error} == {*read} - {"test:q:2"}
