@@ -19,6 +19,7 @@ from tests.support.server import OwnServer
 from toril import Job, LockLost, OptionError, Queue, StoreUnavailable, Worker
 from toril.core.results import Word
 from toril.core.signals import Signals
+from toril.store.contract import Store
 from toril.store.redis.coalesce import Coalescer
 
 # Adds in one event loop after the other, without ever closing the queue.
@@ -156,11 +157,11 @@ async def test_a_log_row_that_is_no_text_harms_no_neighbour(queue: Queue) -> Non
     assert (await job.logs()).rows == ["before", "half a ? smile", "after"]
 
 
-async def test_an_id_that_is_no_text_harms_no_neighbour(queue: Queue) -> None:
+async def test_an_id_that_is_no_text_harms_no_neighbour(queue: Queue, store: Store) -> None:
     job = await queue.add("work")
-    bad, good = await asyncio.gather(
-        queue.add_job_log("\ud83d", "row"), queue.add_job_log(job.id, "row"), return_exceptions=True
-    )
+    # Users are refused before it comes to that.
+    logs = [store.jobs.log(queue.ref, id, "row", None) for id in ("\ud83d", job.id)]
+    bad, good = await asyncio.gather(*logs, return_exceptions=True)
 
     assert isinstance(bad, UnicodeEncodeError)
     assert good == 1

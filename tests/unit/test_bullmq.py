@@ -39,11 +39,13 @@ PASTED = st.fixed_dictionaries(
         "jobId": st.text("abc-", max_size=5),
         "removeOnComplete": st.booleans()
         | st.integers(0, 99)
-        | st.fixed_dictionaries({"count": st.integers(0)}),
-        "removeOnFail": st.fixed_dictionaries({"age": st.integers(0, 10**6), "limit": st.integers(1)}),
-        "keepLogs": st.integers(0),
-        "stackTraceLimit": st.integers(0),
-        "sizeLimit": st.integers(2),
+        | st.fixed_dictionaries({"count": st.integers(0, MAX_MS)}),
+        "removeOnFail": st.fixed_dictionaries(
+            {"age": st.integers(0, 10**6), "limit": st.integers(1, MAX_MS)}
+        ),
+        "keepLogs": st.integers(0, MAX_MS),
+        "stackTraceLimit": st.integers(0, MAX_MS),
+        "sizeLimit": st.integers(2, MAX_MS),
         "timestamp": st.integers(0, 253_402_214_400_000),
         "deduplication": DEDUPS,
         "failParentOnFailure": st.booleans(),

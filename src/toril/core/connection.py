@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from toril.core.feed import Feed
 from toril.core.results import ResultReader
 from toril.errors import StoreUnavailable
+from toril.model.checks import check_text
 from toril.model.names import QueueRef
 from toril.store.contract import Store
 from toril.store.opening import default_url, open_store, resolve_url
@@ -77,7 +78,7 @@ class StoreLink:
     def __init__(self, queue: QueueRef | None, url: str | None, store: Store | None) -> None:
         self._queue = queue
         self._name = f"queue {queue.name}" if queue is not None else "the producer"
-        self._url = url
+        self._url = url if url is None else check_text(url, "url")
         self._store = store
         self._access: Access | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

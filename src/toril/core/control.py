@@ -12,7 +12,7 @@ from toril.core.publishing import event_words
 from toril.core.removal import Removal
 from toril.core.version_5 import warn_of_version_5
 from toril.errors import OptionError
-from toril.model.checks import check_int
+from toril.model.checks import check_id, check_int, check_keyed
 from toril.model.duration import datetime_to_ms
 
 
@@ -66,7 +66,8 @@ class Control(Removal):
         """
         if keep_logs is not None:
             check_int(keep_logs, "keep_logs")
-        return await (await self._open()).store.jobs.log(self.ref, str(id), log_text(row), keep_logs)
+        job_id = check_id(id)
+        return await (await self._open()).store.jobs.log(self.ref, job_id, log_text(row), keep_logs)
 
     async def update_job_progress(self, id: str, progress: Any) -> None:
         """Report progress of a job from outside.
@@ -74,8 +75,8 @@ class Control(Removal):
         Raises:
             JobNotFound: There is no such job.
         """
-        text = encode(progress, "progress")
-        await (await self._open()).store.jobs.update_progress(self.ref, str(id), text)
+        job_id, text = check_id(id), encode(progress, "progress")
+        await (await self._open()).store.jobs.update_progress(self.ref, job_id, text)
 
     async def publish_event(
         self,
@@ -102,7 +103,7 @@ class Control(Removal):
         Raises:
             OptionError: The name or a field can't be used; nothing was written.
         """
-        words = event_words(name, {**(fields or {}), **more})
+        words = event_words(name, {**check_keyed(fields or {}, "fields"), **more})
         if max_events is not None:
             check_int(max_events, "max_events")
         return await (await self._open()).store.events.publish(self.ref, words, max_events)

@@ -66,12 +66,12 @@ def _read(child: Child, job_of: Callable[[JobRecord], JobT]) -> Dependency[JobT]
         return Dependency(child.key, error=str(error), job=job)
 
 
-def part_of(kind: str) -> str:
+def part_of(kind: object) -> str:
     """How the store calls a kind of children.
 
     Raises:
         OptionError: There is no such kind.
     """
-    if kind not in _PARTS:
+    if not isinstance(kind, str) or kind not in _PARTS:
         raise OptionError("kind", kind, "must be 'processed' or 'pending'")
     return _PARTS[kind]

@@ -16,7 +16,7 @@ from toril.core.family import trace_failure
 from toril.core.feed import BLOCK, Feed, Follower
 from toril.core.signals import Signals
 from toril.errors import ChildFailure, OptionError, ReaderReplaced, StoreError, TorilError
-from toril.model.checks import check_number, check_text
+from toril.model.checks import check_kind, check_number, check_text
 from toril.model.event import Event
 from toril.model.names import QueueRef, check_prefix, check_queue_name
 from toril.model.stream import Place, StreamId, check_event_id
@@ -281,6 +281,7 @@ class QueueEvents:
         Returns:
             ``None`` if no child was the cause.
         """
+        check_kind(event, Event, "event", "must be an Event")
         return await trace_failure((await self._open()).store, event.failed_reason, self.ref.prefix)
 
     async def commit(self) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from toril.core.handle import JobHandle
 from toril.errors import ChildFailure, OptionError, WaitingChildrenError
-from toril.model.checks import check_int
+from toril.model.checks import check_int, check_items, check_text
 from toril.model.names import QueueRef, split_job_key
 from toril.model.parent import failed_child
 from toril.store.contract import Store
@@ -53,9 +53,7 @@ class JobFamily(JobHandle):
         for kind, page in pages.items():
             if kind not in KINDS:
                 raise OptionError.unknown(kind, page, KINDS)
-            cursor, count = page
-            check_int(cursor, kind)
-            check_int(count, kind, 1)
+            _check_page(kind, page)
         found = await (await self._open()).store.family.dependencies(self.queue, self.id, pages or None)
         return replace(found, processed=_decoded(found.processed))
 
@@ -100,7 +98,8 @@ class JobFamily(JobHandle):
             LockLost: The job is not ours any more.
             FailedChildren: A child failed that fails its parent.
         """
-        moving = AwaitChildren(self.id, self._held(token), child if child is not None else False)
+        only = False if child is None else check_text(child, "child")
+        moving = AwaitChildren(self.id, self._held(token), only)
         return await self._move(await self._open(), moving) == 0
 
     async def wait_for_children(self) -> None:
@@ -116,6 +115,14 @@ class JobFamily(JobHandle):
         """
         if await self.move_to_waiting_children():
             raise WaitingChildrenError
+
+
+def _check_page(kind: str, page: object) -> None:
+    parts = check_items(page, kind)
+    if len(parts) != 2:
+        raise OptionError(kind, page, "must be where to go on, and about how many to read")
+    check_int(parts[0], kind)
+    check_int(parts[1], kind, 1)
 
 
 def _decoded(values: dict[str, Any]) -> dict[str, Any]:

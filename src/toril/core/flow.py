@@ -11,7 +11,7 @@ from toril.core.payload import byte_length, encode
 from toril.core.spec import ABSENT, new_job
 from toril.errors import OptionError
 from toril.model.bullmq import from_bullmq
-from toril.model.checks import check_text
+from toril.model.checks import check_items, check_keyed, check_text
 from toril.model.names import QueueRef, check_prefix, check_queue_name
 from toril.model.options import AddOptions, Resolved, merge, resolve
 from toril.model.parent import ParentRef
@@ -54,7 +54,9 @@ class Flow:
         self.name: str = check_text(name, "name")
         self.data: Any = data
         self.queue: str = check_queue_name(queue)
-        self.children: list[Flow] = [_checked("children", child) for child in children]
+        self.children: list[Flow] = [
+            _checked("children", child) for child in check_items(children, "children")
+        ]
         self.prefix: str | None = prefix if prefix is None else check_prefix(prefix)
         self.options: AddOptions = options
 
@@ -78,7 +80,7 @@ class Flow:
             node.get("data", ABSENT),
             queue=node.get("queueName", ""),
             prefix=node.get("prefix"),
-            **from_bullmq(node.get("opts") or {}),
+            **from_bullmq(check_keyed(node.get("opts") or {}, "opts")),
         )
 
     def __repr__(self) -> str:
@@ -90,15 +92,16 @@ _BULLMQ_KEYS = ("name", "queueName", "data", "opts", "children", "prefix")
 
 def _nodes_of(root: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], range]]:
     """All nodes of a tree for BullMQ, level by level, each with the places where its children are."""
-    nodes = [root]
+    nodes = [check_keyed(root, "node")]
     places: list[range] = []
     # It grows meanwhile: trees may be deeper than calls can be nested.
     for node in nodes:
         for key in node:
             if key not in _BULLMQ_KEYS:
-                raise OptionError.unknown(key, node[key], _BULLMQ_KEYS)
+                raise OptionError.unknown(str(key), node[key], _BULLMQ_KEYS)
         begin = len(nodes)
-        nodes.extend(node.get("children") or ())
+        children = check_items(node.get("children") or (), "children")
+        nodes.extend(check_keyed(child, "children") for child in children)
         places.append(range(begin, len(nodes)))
         if len(nodes) > MOST_NODES:
             raise OptionError("children", _named(root), f"a tree has {MOST_NODES} jobs at most")
@@ -166,7 +169,7 @@ class Planner:
         self._now_ms = now_ms
         self._seen: set[int] = set()
 
-    def plan(self, flows: Iterable[Flow]) -> list[Planned]:
+    def plan(self, flows: Iterable[object]) -> list[Planned]:
         """The trees, checked.
 
         Raises:

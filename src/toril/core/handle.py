@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from toril.core.connection import Access, StoreLink
 from toril.errors import JobError
+from toril.model.checks import check_text
 from toril.model.job import Fields, JobRecord
 from toril.model.names import QueueRef
 from toril.store.values import Settlement
@@ -47,7 +48,7 @@ class JobHandle(JobRecord):
         return self.link.access or await self.link.open()
 
     def _held(self, token: str | None) -> str:
-        return self.token if token is None else token
+        return self.token if token is None else check_text(token, "token")
 
     async def _move(self, access: Access, settlement: Settlement) -> int:
         settled = await access.store.jobs.settle(self.queue, [settlement], None, at_ms=access.store.now_ms())

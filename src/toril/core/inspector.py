@@ -16,15 +16,12 @@ from toril.core.meta import public_meta
 from toril.core.metrics import Metrics, check_labels, prometheus_text
 from toril.core.states import STATES, check_states
 from toril.errors import OptionError
-from toril.model.checks import check_int
+from toril.model.checks import check_id, check_int, check_items, check_range
 from toril.model.draft import MAX_PRIORITY
 from toril.model.duration import datetime_to_ms
 from toril.model.names import QueueRef, check_prefix, check_queue_name
 from toril.store.contract import Store
 from toril.store.values import Logs
-
-# More positions than any state has, and few enough to be counted with.
-_FARTHEST = 2**40
 
 
 class Inspector:
@@ -82,12 +79,14 @@ class Inspector:
 
     async def get_job(self, id: str) -> Job | None:
         """The job of this id, or ``None``."""
-        record = await (await self._open()).store.jobs.get(self.ref, str(id))
+        job_id = check_id(id)
+        record = await (await self._open()).store.jobs.get(self.ref, job_id)
         return Job.of(record, self._link) if record else None
 
     async def get_job_state(self, id: str) -> str:
         """The state of a job; ``unknown`` if there is no such job."""
-        return await (await self._open()).store.jobs.state(self.ref, str(id))
+        job_id = check_id(id)
+        return await (await self._open()).store.jobs.state(self.ref, job_id)
 
     async def get_job_counts(self, *states: str) -> dict[str, int]:
         """How many jobs are in each of these states; in all states when none is named.
@@ -145,9 +144,8 @@ class Inspector:
 
     async def get_counts_per_priority(self, priorities: Sequence[int]) -> dict[int, int]:
         """How many jobs wait for a slot, for each of these priorities; 0 is no priority."""
-        wanted = [
-            check_int(priority, "priorities", 0, MAX_PRIORITY) for priority in dict.fromkeys(priorities)
-        ]
+        items = check_items(priorities, "priorities")
+        wanted = list(dict.fromkeys(check_int(each, "priorities", 0, MAX_PRIORITY) for each in items))
         counts = await (await self._open()).store.queues.counts_per_priority(self.ref, wanted)
         return dict(zip(wanted, counts, strict=True))
 
@@ -163,7 +161,7 @@ class Inspector:
         there at the first one. See ``iter_jobs`` for very many.
         """
         wanted = check_states(states)
-        _check_range(start, end)
+        check_range(start, end)
         store = (await self._open()).store
         page = await store.queues.page(self.ref, wanted, start, end, ascending=ascending)
         return [Job.of(record, self._link) for record in page]
@@ -173,7 +171,7 @@ class Inspector:
     ) -> list[str]:
         """Ids at some positions of each state, each once, even of jobs that are gone; see ``get_jobs``."""
         wanted = check_states(states)
-        _check_range(start, end)
+        check_range(start, end)
         store = (await self._open()).store
         return await store.queues.ids(self.ref, wanted, start, end, ascending=ascending)
 
@@ -237,8 +235,10 @@ class Inspector:
 
     async def get_job_logs(self, id: str, start: int = 0, end: int = -1, *, ascending: bool = True) -> Logs:
         """Rows of a job's log; ``end`` is included, -1 is the last."""
+        job_id = check_id(id)
+        check_range(start, end)
         store = (await self._open()).store
-        return await store.jobs.logs(self.ref, str(id), start, end, ascending=ascending)
+        return await store.jobs.logs(self.ref, job_id, start, end, ascending=ascending)
 
     async def is_paused(self) -> bool:
         """Whether the queue is paused."""
@@ -268,11 +268,11 @@ class Inspector:
             start: The first of the page, from 0.
             end: Its last, which is included; -1 is the last of all.
         """
-        part = part_of(kind)
+        id, part = check_id(parent_id, "parent_id"), part_of(kind)
         check_int(start, "start")
         check_int(end, "end", -1)
         store = (await self._open()).store
-        children = await store.queues.children(self.ref, str(parent_id), part, start, end)
+        children = await store.queues.children(self.ref, id, part, start, end)
         return read_children(children, lambda record: Job.of(record, self._link))
 
     async def get_workers(self) -> list[WorkerInfo]:
@@ -305,7 +305,7 @@ class Inspector:
         """
         if kind not in ("completed", "failed"):
             raise OptionError("kind", kind, "must be 'completed' or 'failed'")
-        _check_range(start, end)
+        check_range(start, end)
         return Metrics.of(await (await self._open()).store.queues.metrics(self.ref, kind, start, end))
 
     async def export_prometheus_metrics(self, labels: Mapping[str, str] | None = None) -> str:
@@ -323,8 +323,3 @@ class Inspector:
         counts = await self.get_job_counts()
         completed, failed = await self.get_metrics("completed", 0, 0), await self.get_metrics("failed", 0, 0)
         return prometheus_text(self.name, counts, completed.count, failed.count, more)
-
-
-def _check_range(start: int, end: int) -> None:
-    check_int(start, "start", -_FARTHEST, _FARTHEST)
-    check_int(end, "end", -_FARTHEST, _FARTHEST)

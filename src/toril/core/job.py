@@ -19,7 +19,7 @@ from toril.errors import (
     ResultTimeout,
     StoreUnavailable,
 )
-from toril.model.checks import check_int
+from toril.model.checks import check_int, check_range
 from toril.model.draft import MAX_PRIORITY
 from toril.model.duration import Duration, datetime_to_ms, to_ms
 from toril.store.values import DelayJob, GiveBack, Logs
@@ -80,6 +80,7 @@ class Job(JobFamily):
 
     async def logs(self, start: int = 0, end: int = -1, *, ascending: bool = True) -> Logs:
         """Rows of the job's log, oldest first if ``ascending``; ``end`` is included, -1 is the last."""
+        check_range(start, end)
         access = await self._open()
         return await access.store.jobs.logs(self.queue, self.id, start, end, ascending=ascending)
 
@@ -161,7 +162,7 @@ class Job(JobFamily):
 
     async def extend_lock(self, duration: Duration, token: str | None = None) -> bool:
         """Hold the job for so long from now; ``False`` if its lock is lost."""
-        locks = [(self.id, self.token if token is None else token)]
+        locks = [(self.id, self._held(token))]
         lost = await (await self._open()).store.jobs.renew(self.queue, locks, to_ms(duration, "duration"))
         return not lost
 

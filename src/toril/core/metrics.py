@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import cast
 
 from toril.errors import OptionError
-from toril.model.checks import check_text
+from toril.model.checks import check_keyed, check_text
 from toril.model.duration import ms_to_datetime
 from toril.store.values import MetricsRecord
 
@@ -86,8 +86,8 @@ def check_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
         OptionError: A name can't be used, or a value is no text.
     """
     checked: dict[str, str] = {}
-    for name, value in cast("Mapping[object, str]", labels or {}).items():
-        if not isinstance(name, str) or not _LABEL.fullmatch(name) or name.startswith("__"):
+    for name, value in check_keyed(labels or {}, "labels").items():
+        if not isinstance(cast("object", name), str) or not _LABEL.fullmatch(name) or name.startswith("__"):
             problem = "must be letters, digits and '_', not begin with a digit, nor with '__'"
             raise OptionError("labels", name, problem)
         if name in _OWN_LABELS:

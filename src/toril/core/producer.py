@@ -13,7 +13,7 @@ from toril.core.flow import Flow, Planned, Planner, by_level, check_ids, parents
 from toril.core.job import Job
 from toril.core.spec import stored_job
 from toril.errors import JobError
-from toril.model.checks import check_int
+from toril.model.checks import check_id, check_int, check_items, check_keyed
 from toril.model.names import QueueRef, check_prefix, check_queue_name, split_job_key
 from toril.model.options import AddOptions, resolve
 from toril.store.contract import Store
@@ -134,14 +134,14 @@ class FlowProducer:
             JobError: The first job that can't be added; nothing was written. Without ``strict`` nothing is
                 raised, and the nodes hold the errors.
         """
-        return await self._add(list(flows), default_job_options, strict=strict)
+        return await self._add(check_items(flows, "flows"), default_job_options, strict=strict)
 
     async def _add(
-        self, flows: Sequence[Flow], defaults: Mapping[str, AddOptions] | None, *, strict: bool
+        self, flows: Sequence[object], defaults: Mapping[str, AddOptions] | None, *, strict: bool
     ) -> list[JobNode]:
-        defaults = defaults or {}
-        for options in defaults.values():
-            resolve("", options, 0, 0)
+        defaults = {} if defaults is None else defaults
+        for options in check_keyed(defaults, "default_job_options").values():
+            resolve("", check_keyed(options, "default_job_options"), 0, 0)
         access = await self._open()
         roots = Planner(self._prefix, defaults, access.store.now_ms()).plan(flows)
         if not roots:
@@ -191,9 +191,10 @@ class FlowProducer:
         check_int(depth, "depth", 1)
         check_int(max_children, "max_children", 1)
         ref = QueueRef(check_prefix(prefix or self._prefix), check_queue_name(queue))
+        root = check_id(id)
         access = await self._open()
         access.store.check_queue(ref)
-        return await self._read(access, ref, str(id), depth, max_children)
+        return await self._read(access, ref, root, depth, max_children)
 
     async def _read(self, access: Access, queue: QueueRef, id: str, depth: int, most: int) -> JobNode | None:
         record = await access.store.jobs.get(queue, id)

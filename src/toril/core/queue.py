@@ -12,8 +12,8 @@ from toril.core.repeat import RepeatStrategy
 from toril.core.scheduling import Scheduling
 from toril.core.spec import ABSENT, JobSpec, new_job, spec_of, stored_job
 from toril.core.stuck import StuckParent, find_stuck_parents
-from toril.errors import JobError
-from toril.model.checks import check_int
+from toril.errors import JobError, OptionError
+from toril.model.checks import check_int, check_items, check_keyed
 from toril.model.options import AddOptions, merge, resolve
 from toril.store.contract import Store
 from toril.store.values import Added, NewJob
@@ -50,7 +50,11 @@ class Queue(Scheduling):
     ) -> None:
         super().__init__(name, url=url, store=store, prefix=prefix)
         check_int(max_events, "max_events")
+        if default_job_options is not None:
+            check_keyed(default_job_options, "default_job_options")
         self.default_job_options: AddOptions = default_job_options or {}
+        if repeat_strategy is not None and not callable(repeat_strategy):
+            raise OptionError("repeat_strategy", repeat_strategy, "must be a function")
         self.repeat_strategy: RepeatStrategy | None = repeat_strategy
         resolve("", self.default_job_options, 0, 0)
         self._max_events = max_events
@@ -112,11 +116,10 @@ class Queue(Scheduling):
             OptionError: An option or payload can't be used; nothing was written.
             StoreUnavailable: No answer from the server for some seconds; some may have been added.
         """
+        specs = [spec_of(job) for job in check_items(jobs, "jobs")]
         access = await self._open()
         now_ms = access.store.now_ms()
-        prepared = [
-            self._prepare(spec.name, spec.data, spec.options or {}, now_ms) for spec in map(spec_of, jobs)
-        ]
+        prepared = [self._prepare(spec.name, spec.data, spec.options or {}, now_ms) for spec in specs]
         if not prepared:
             return []
         self._check_slots(access, prepared)

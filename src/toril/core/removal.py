@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from toril.core.limits import Limits
 from toril.errors import OptionError, QueueInUse
-from toril.model.checks import check_bool, check_int, check_text
+from toril.model.checks import check_bool, check_id, check_int, check_text
 from toril.model.duration import Duration, to_ms
 
 #: States whose jobs ``clean`` removes.
@@ -29,8 +29,9 @@ class Removal(Limits):
         Raises:
             JobOwnedByScheduler: It is the next iteration of a job scheduler.
         """
+        job_id = check_id(id)
         store = (await self._open()).store
-        return await store.jobs.remove(self.ref, str(id), with_children=remove_children)
+        return await store.jobs.remove(self.ref, job_id, with_children=remove_children)
 
     async def drain(self, *, delayed: bool = False) -> int:
         """Remove all jobs that wait for a slot; answers how many.
@@ -98,6 +99,8 @@ class Removal(Limits):
         check_bool(force, "force")
         check_bool(everything, "everything")
         check_int(count, "count", 1)
+        if on_progress is not None and not callable(on_progress):
+            raise OptionError("on_progress", on_progress, "must be callable")
         store = (await self._open()).store
         await store.queues.pause(self.ref)
         removed, done = 0, False

@@ -16,7 +16,7 @@ from toril.core.repeat import RepeatStrategy, head_of, next_match
 from toril.core.spec import ABSENT, JobSpec
 from toril.errors import OptionError
 from toril.model.backoff import Backoff
-from toril.model.checks import check_bool, is_number
+from toril.model.checks import check_bool, check_kind, check_range, check_text, is_number
 from toril.model.duration import ms_to_datetime
 from toril.model.job import Fields, public_options
 from toril.model.options import AddOptions, merge, resolve
@@ -123,6 +123,8 @@ class Scheduling(Control):
         """
         check_scheduler_id(id)
         check_bool(renew, "renew")
+        if template is not None:
+            check_kind(template, JobSpec, "template", "must be a JobSpec(name, data, options)")
         access = await self._open()
         now_ms = access.store.now_ms()
         plan = Schedule.read(schedule, now_ms, own_strategy=self.repeat_strategy is not None)
@@ -167,6 +169,7 @@ class Scheduling(Control):
 
     async def get_job_scheduler(self, id: str) -> JobScheduler | None:
         """The job scheduler of this id, or ``None``."""
+        check_text(id, "id")
         stored = await (await self._open()).store.schedulers.get(self.ref, id)
         return JobScheduler.of(stored) if stored is not None else None
 
@@ -180,6 +183,7 @@ class Scheduling(Control):
             end: To here, included; -1 is the last.
             ascending: The one that runs next comes first.
         """
+        check_range(start, end)
         store = (await self._open()).store
         page = await store.schedulers.page(self.ref, start, end, ascending=ascending)
         return [JobScheduler.of(stored) for stored in page]
@@ -194,6 +198,7 @@ class Scheduling(Control):
         Returns:
             Whether there was one.
         """
+        check_text(id, "id")
         return await (await self._open()).store.schedulers.remove(self.ref, id)
 
 

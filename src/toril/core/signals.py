@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from toril.errors import OptionError
+from toril.model.checks import check_text
 
 _logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Signals:
         Raises:
             OptionError: There is no such event, or the listener can't be called.
         """
+        check_text(name, "event")
         if self._names is not None and name not in self._names:
             raise OptionError.unknown(name, listener, self._names)
         if not callable(listener):
@@ -44,7 +46,7 @@ class Signals:
 
     def remove(self, name: str, listener: Listener) -> None:
         """Don't call this listener any more; nothing happens if it wasn't added."""
-        if listener in self._listeners.get(name, ()):
+        if listener in self._listeners.get(check_text(name, "event"), ()):
             self._listeners[name].remove(listener)
 
     def tell(self, name: str, *facts: object) -> list[asyncio.Task[None]]:

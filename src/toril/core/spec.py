@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from toril.core.connection import StoreLink
 from toril.core.job import Job
 from toril.core.payload import encode
 from toril.errors import OptionError
+from toril.model.checks import check_keyed
 from toril.model.names import QueueRef
 from toril.model.options import AddOptions, Resolved
 from toril.store.values import NewJob
@@ -24,11 +24,19 @@ ABSENT: Final = _Absent()
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One job of ``add_many``: what ``add`` takes, as a value."""
+    """One job of ``add_many``: what ``add`` takes, as a value.
+
+    Raises:
+        OptionError: ``options`` is no mapping.
+    """
 
     name: str
     data: Any = ABSENT
     options: AddOptions | None = None
+
+    def __post_init__(self) -> None:
+        if self.options is not None:
+            check_keyed(self.options, "options")
 
 
 def stored_job(queue: QueueRef, id: str, job: NewJob, link: StoreLink, *, created: bool) -> Job:
@@ -80,7 +88,7 @@ def _more(resolved: Resolved) -> dict[str, Any]:
     return more
 
 
-def spec_of(job: JobSpec | Sequence[Any]) -> JobSpec:
+def spec_of(job: object) -> JobSpec:
     """One job of ``add_many``, whichever way it is written.
 
     Raises:
@@ -88,6 +96,8 @@ def spec_of(job: JobSpec | Sequence[Any]) -> JobSpec:
     """
     if isinstance(job, JobSpec):
         return job
-    if not isinstance(job, tuple) or not 2 <= len(job) <= 3:
-        raise OptionError("jobs", job, "give JobSpec(name, data, options) or a tuple of these")
-    return JobSpec(*job)
+    if not isinstance(job, tuple) or not 2 <= len(cast("tuple[object, ...]", job)) <= 3:
+        raise OptionError(
+            "jobs", cast("object", job), "give JobSpec(name, data, options) or a tuple of these"
+        )
+    return JobSpec(*cast("tuple[Any, ...]", job))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from toril.errors import OptionError
+from toril.model.checks import check_items
 
 #: The states a job can be in, in the order in which counts are given.
 STATES = ("active", "completed", "delayed", "failed", "prioritized", "waiting", "waiting-children")
@@ -26,11 +27,13 @@ def check_states(states: str | Iterable[str]) -> tuple[str, ...]:
     Raises:
         OptionError: There is no such state.
     """
-    wanted = tuple(dict.fromkeys((states,) if isinstance(states, str) else states))
+    wanted = [states] if isinstance(states, str) else check_items(states, "states")
+    checked: dict[str, None] = {}
     for state in wanted:
-        if state not in STATES and state not in _MORE:
+        if not isinstance(state, str) or (state not in STATES and state not in _MORE):
             raise OptionError.unknown(str(state), state, STATES)
-    return wanted
+        checked[state] = None
+    return tuple(checked)
 
 
 def by_life(states: Iterable[str]) -> list[str]:

@@ -8,14 +8,11 @@ from typing import Any, TypeAlias, cast
 
 from toril.errors import OptionError
 from toril.model.backoff import Backoff
-from toril.model.checks import check_mapping, check_number, is_number
-from toril.model.duration import MAX_MS, ms_to_datetime
+from toril.model.checks import check_keyed, check_mapping, check_number, is_number
+from toril.model.duration import LAST_MS, MAX_MS, ms_to_datetime
 from toril.model.options import AddOptions
 
 _Convert: TypeAlias = Callable[[object, str], object]
-
-# 9999-12-31, the last day of a datetime, in ms since 1970.
-_LAST_MS = 253_402_214_400_000
 
 _REFUSED = {
     "debounce": "is no longer an option of BullMQ; use deduplication",
@@ -41,7 +38,7 @@ def from_bullmq(options: Mapping[str, object]) -> AddOptions:
     """
     converted: dict[str, object] = {}
     extra: dict[str, object] = {}
-    for key, value in options.items():
+    for key, value in check_keyed(options, "options").items():
         if key in _REFUSED:
             raise OptionError(key, value, _REFUSED[key])
         if value is None:
@@ -61,7 +58,7 @@ def _duration(value: object, option: str) -> timedelta:
 
 
 def _instant(value: object, option: str) -> object:
-    return ms_to_datetime(round(check_number(value, option, 0, _LAST_MS)))
+    return ms_to_datetime(round(check_number(value, option, 0, LAST_MS)))
 
 
 def _backoff(value: object, option: str) -> object:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import isfinite
-from typing import cast
+from typing import TypeVar, cast
 
 from toril.errors import OptionError
+
+#: The largest whole number that every JSON reader, Lua and JavaScript hold exactly.
+MAX_WHOLE = 2**53 - 1
+
+T = TypeVar("T")
+
+# More positions than any list has, and few enough to be counted with.
+_FARTHEST = 2**40
 
 
 def check_bool(value: object, option: str) -> bool:
@@ -20,18 +28,28 @@ def check_bool(value: object, option: str) -> bool:
     raise OptionError(option, value, "must be True or False")
 
 
-def check_int(value: object, option: str, least: int = 0, most: int | None = None) -> int:
-    """A whole number in the bounds, both of which belong to it; ``most=None`` is no bound.
+def check_int(value: object, option: str, least: int = 0, most: int = MAX_WHOLE) -> int:
+    """A whole number in the bounds, both of which belong to it.
 
     Raises:
         OptionError: It is no ``int`` (a ``bool`` or ``2.0`` isn't), or out of bounds.
     """
     if not isinstance(value, int) or isinstance(value, bool):
         raise OptionError(option, value, "must be a whole number (int)")
-    if value < least or (most is not None and value > most):
-        bounds = f"at least {least}" if most is None else f"between {least} and {most}"
+    if not least <= value <= most:
+        bounds = f"at least {least}" if value < least and most == MAX_WHOLE else f"between {least} and {most}"
         raise OptionError(option, value, f"must be {bounds}")
     return value
+
+
+def check_range(start: object, end: object) -> None:
+    """Two positions in a list, of which negative ones count from its end.
+
+    Raises:
+        OptionError: One is no whole number, or farther than any list goes.
+    """
+    check_int(start, "start", -_FARTHEST, _FARTHEST)
+    check_int(end, "end", -_FARTHEST, _FARTHEST)
 
 
 def check_number(value: object, option: str, least: float, most: float) -> float:
@@ -76,15 +94,55 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
+def check_kind(value: object, kind: type[T], option: str, problem: str) -> T:
+    """Something of this class.
+
+    Raises:
+        OptionError: It is something else; ``problem`` says what it must be.
+    """
+    if not isinstance(value, kind):
+        raise OptionError(option, value, problem)
+    return value
+
+
+def check_id(value: object, option: str = "id") -> str:
+    """An id to look something up by, as a text; a whole number is what its digits say.
+
+    Raises:
+        OptionError: It is something else, or can't be written as UTF-8.
+    """
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else check_text(value, option)
+
+
+def check_items(value: object, option: str) -> list[object]:
+    """What is in a list or anything else that can be looped over, but for texts and mappings.
+
+    Raises:
+        OptionError: It is something else.
+    """
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
+        raise OptionError(option, cast("object", value), "must be a list, or another iterable")
+    return list(cast("Iterable[object]", value))
+
+
+def check_keyed(value: object, option: str) -> Mapping[str, object]:
+    """A mapping, whatever its keys are.
+
+    Raises:
+        OptionError: It is none.
+    """
+    if not isinstance(value, Mapping):
+        raise OptionError(option, value, "must be a mapping")
+    return cast("Mapping[str, object]", value)
+
+
 def check_mapping(value: object, option: str, known: Iterable[str]) -> dict[str, object]:
     """A mapping with no other keys than these; a key whose value is ``None`` counts as absent.
 
     Raises:
         OptionError: It is no mapping, or has an unknown key.
     """
-    if not isinstance(value, Mapping):
-        raise OptionError(option, value, "must be a mapping")
-    given = cast("Mapping[str, object]", value)
+    given = check_keyed(value, option)
     for key in given:
         if key not in known:
             raise OptionError.unknown(f"{option}.{key}", given[key], [f"{option}.{name}" for name in known])

@@ -14,6 +14,9 @@ Duration: TypeAlias = float | int | timedelta
 #: Milliseconds; the largest whole number that every JSON reader holds exactly. It is 285,000 years.
 MAX_MS = 2**53 - 1
 
+#: 9999-12-31, the last day of a datetime, in ms since 1970.
+LAST_MS = 253_402_214_400_000
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _MICROSECOND = timedelta(microseconds=1)

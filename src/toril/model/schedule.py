@@ -11,7 +11,7 @@ from toril.errors import OptionError
 from toril.model.checks import check_bool, check_int, check_text, is_number
 from toril.model.cron import Cron
 from toril.model.cron.zones import find_zone
-from toril.model.duration import Duration, datetime_to_ms, to_ms
+from toril.model.duration import LAST_MS, Duration, datetime_to_ms, to_ms
 
 #: What becomes of a run whose time has passed before a worker took it.
 Missed: TypeAlias = Literal["once", "skip"]
@@ -243,12 +243,19 @@ def _check_together(schedule: Schedule, given: Mapping[str, object], now_ms: int
         raise OptionError("cron", schedule.pattern, "can't be used together with every")
     if schedule.every_ms is None and schedule.pattern is None:
         raise OptionError("every", None, "a job scheduler needs every or cron")
+    if schedule.every_ms is not None:
+        _check_reach(schedule, given, now_ms)
     if schedule.immediately and schedule.start_ms is not None:
         raise OptionError("immediately", True, "can't be used together with start")
     if schedule.end_ms is not None and schedule.end_ms <= now_ms:
         raise OptionError("end", given["end"], "must be after now")
     if schedule.end_ms is not None and schedule.start_ms is not None and schedule.end_ms < schedule.start_ms:
         raise OptionError("end", given["end"], "must not be before start")
+
+
+def _check_reach(schedule: Schedule, given: Mapping[str, object], now_ms: int) -> None:
+    if max(now_ms, schedule.start_ms or 0) + (schedule.every_ms or 0) > LAST_MS:
+        raise OptionError("every", given["every"], "is too long; its second run would be after the year 9999")
 
 
 def _whole(value: object) -> int | None:

@@ -17,7 +17,8 @@ from toril.core.worker.routes import Handlers, call_of
 from toril.core.worker.run import Runner, Settling
 from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import Settings
-from toril.errors import JobError, UnknownBackoff
+from toril.errors import JobError, OptionError, UnknownBackoff
+from toril.model.checks import check_items, check_kind, check_text
 from toril.model.duration import Duration, to_ms
 from toril.model.names import QueueRef, check_prefix, check_queue_name
 from toril.store.contract import Store, Waiter
@@ -107,7 +108,7 @@ class ManualWorker:
             token = f"{self.id}:{self._takes}"
             self._takes += 1
         return Claim(
-            token=token,
+            token=check_text(token, "token"),
             lock_ms=self._settings.lock_ms,
             worker=self._settings.name,
             limit=self._settings.limit,
@@ -192,10 +193,9 @@ class ManualWorker:
             PendingChildren: It has children that are not done.
             FailedChildren: A child failed that fails its parent.
         """
+        held = _held(job, token)
         access = await self._open()
-        return await self._settle(
-            access, self._runner(access).completed(_held(job, token), result), fetch_next
-        )
+        return await self._settle(access, self._runner(access).completed(held, result), fetch_next)
 
     async def fail(
         self, job: Job, error: BaseException, *, token: str | None = None, fetch_next: bool = False
@@ -206,14 +206,17 @@ class ManualWorker:
             LockLost: The job is not ours any more.
             UnknownBackoff: This worker has no strategy for its type of backoff; the job stays as it is.
         """
+        held = _held(job, token)
+        check_kind(error, BaseException, "error", "must be an exception")
         access = await self._open()
-        settling = await self._runner(access).after_error(_held(job, token), error)
+        settling = await self._runner(access).after_error(held, error)
         if isinstance(settling.error, UnknownBackoff):
             raise settling.error
         return await self._settle(access, settling, fetch_next)
 
     async def process(self, job: Job, *, fetch_next: bool = False) -> Batch:
         """Run a job that was taken, and settle it, as the loop would; refusals go to ``on("error")``."""
+        _checked(job)
         access = await self._open()
         runner = self._runner(access)
         settling = await runner.run(job)
@@ -297,7 +300,11 @@ class ManualWorker:
 
     async def extend_locks(self, ids: Sequence[str], tokens: Sequence[str], duration: Duration) -> list[str]:
         """Hold several jobs for so long from now; answers the ids whose lock is lost."""
-        locks = list(zip(ids, tokens, strict=True))
+        held = [check_text(id, "ids") for id in check_items(ids, "ids")]
+        by = [check_text(token, "tokens") for token in check_items(tokens, "tokens")]
+        if len(held) != len(by):
+            raise OptionError("tokens", tokens, f"must be as many as ids, {len(held)}")
+        locks = list(zip(held, by, strict=True))
         return await (await self._open()).store.jobs.renew(self.ref, locks, to_ms(duration, "duration"))
 
     async def close(self) -> None:
@@ -332,6 +339,13 @@ def _with_outcome(settling: Settling) -> Job:
     return job
 
 
+def _checked(job: object) -> Job:
+    return check_kind(job, Job, "job", "must be a Job, as get_next_job gives it")
+
+
 def _held(job: Job, token: str | None) -> Job:
     """The job as its holder sees it."""
-    return job if token is None else Job(job.queue, job.id, job.fields, link=job.link, token=token)
+    job = _checked(job)
+    if token is None:
+        return job
+    return Job(job.queue, job.id, job.fields, link=job.link, token=check_text(token, "token"))
