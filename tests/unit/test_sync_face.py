@@ -38,3 +38,11 @@ def test_each_verb_has_a_twin(blocking: type, waiting: type) -> None:
     assert set(originals) - set(twins) - {"take_fields"} == set()
     differing = [name for name in originals if parameters(originals[name]) != parameters(twins[name])]
     assert differing == []
+
+
+@pytest.mark.parametrize("name", ["Queue", "FlowProducer", "QueueEvents"])
+def test_each_twin_is_made_alike(name: str) -> None:
+    blocking, waiting = getattr(toril.sync, name).__init__, getattr(toril, name).__init__
+
+    # A store is of one event loop.
+    assert parameters(blocking) == [one for one in parameters(waiting) if one[0] != "store"]

@@ -100,7 +100,8 @@ class Schedule:
             every_ms=_every(given),
             pattern=_pattern(given),
             tz=check_text(given["tz"], "tz") if "tz" in given else None,
-            offset_ms=to_ms(given["offset"], "offset") if "offset" in given else None,
+            # 0 is the phase of a schedule that has none.
+            offset_ms=(to_ms(given["offset"], "offset") or None) if "offset" in given else None,
             start_ms=datetime_to_ms(given["start"], "start") if "start" in given else None,
             end_ms=datetime_to_ms(given["end"], "end") if "end" in given else None,
             limit=check_int(given["limit"], "limit", 1) if "limit" in given else None,

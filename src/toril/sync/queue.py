@@ -8,6 +8,7 @@ from typing import Any, Self, Unpack
 
 from toril.core.blocking import BlockingJob as Job
 from toril.core.portal import portal
+from toril.core.repeat import RepeatStrategy
 from toril.core.queue import Queue as AsyncQueue
 from toril.core.spec import ABSENT, JobSpec
 from toril.core.stuck import StuckParent
@@ -27,6 +28,7 @@ class Queue(Scheduling):
         default_job_options: Options for every job, unless its ``add`` says otherwise.
         max_events: About so many events of the queue are kept.
         skip_meta_update: Don't write the queue's meta, for tools that only read.
+        repeat_strategy: Says when job schedulers fire whose pattern is no cron line; workers need it too.
 
     Raises:
         OptionError: An option can't be used.
@@ -41,6 +43,7 @@ class Queue(Scheduling):
         default_job_options: AddOptions | None = None,
         max_events: int = 10_000,
         skip_meta_update: bool = False,
+        repeat_strategy: RepeatStrategy | None = None,
     ) -> None:
         self._queue = AsyncQueue(
             name,
@@ -49,6 +52,7 @@ class Queue(Scheduling):
             default_job_options=default_job_options,
             max_events=max_events,
             skip_meta_update=skip_meta_update,
+            repeat_strategy=repeat_strategy,
         )
 
     @property

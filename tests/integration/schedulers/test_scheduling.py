@@ -101,6 +101,13 @@ async def test_what_a_scheduler_keeps(timed_queue: Queue, clock: Clock) -> None:
     assert await timed_queue.get_job_scheduler("nobody") is None
 
 
+async def test_an_offset_of_nothing_is_none(timed_queue: Queue) -> None:
+    job = await timed_queue.upsert_job_scheduler("beat", every=60, offset=0)
+
+    assert job is not None
+    assert job.opts["repeat"] == {"every": 60_000, "count": 1}
+
+
 async def test_pages_of_schedulers(timed_queue: Queue) -> None:
     for n in range(5):
         await timed_queue.upsert_job_scheduler(f"s{n}", cron=f"{n} 0 1 1 *", tz="UTC")
