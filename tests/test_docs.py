@@ -64,6 +64,29 @@ def test_every_page_can_be_found_in_the_navigation() -> None:
     assert [page for page in pages if f": {page}\n" not in navigation] == []
 
 
+def test_how_to_pages_have_the_same_order_and_titles_everywhere() -> None:
+    navigation = re.findall(r"- (.+): how-to/(.+)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    table = re.findall(
+        r"\| \[(.+)\]\(how-to/(.+)\) \|$", (ROOT / "docs" / "index.md").read_text(), re.MULTILINE
+    )
+    listed = re.findall(r"\[([^]]+)\]\(docs/how-to/([^)]+)\)", (ROOT / "README.md").read_text())
+
+    assert len(navigation) == len(list((ROOT / "docs" / "how-to").glob("*.md")))
+    assert table == navigation
+    assert listed == navigation
+
+
+def test_what_comes_next_is_told_the_same_everywhere() -> None:
+    pages = (ROOT / "README.md", ROOT / "docs" / "migrating" / "from-bullmq.md")
+    told = [
+        re.findall(r"^What comes next: (.+?)\n\n", page.read_text(), re.MULTILINE | re.DOTALL)
+        for page in pages
+    ]
+
+    assert len(told[0]) == 1
+    assert told[0] == told[1]
+
+
 def test_every_decision_has_a_number_of_its_own() -> None:
     numbers = [page.name[:4] for page in sorted((ROOT / "docs" / "decisions").glob("*.md"))]
 
