@@ -87,6 +87,16 @@ def test_what_comes_next_is_told_the_same_everywhere() -> None:
     assert told[0] == told[1]
 
 
+def test_the_architecture_names_files_that_are_there() -> None:
+    package = ROOT / "src" / "toril"
+    homes = {"lua": package / "store" / "redis", "lib": package / "store" / "redis" / "lua"}
+    text = (ROOT / "docs" / "concepts" / "architecture.md").read_text()
+    named = re.findall(r"`(\w+)(/[\w/]+\.(?:py|lua))`", text)
+
+    assert named
+    assert [top + rest for top, rest in named if not (homes.get(top, package) / (top + rest)).exists()] == []
+
+
 def test_every_decision_has_a_number_of_its_own() -> None:
     numbers = [page.name[:4] for page in sorted((ROOT / "docs" / "decisions").glob("*.md"))]
 
