@@ -40,7 +40,8 @@ class ScheduleOptions(TypedDict, total=False):
     """Run no sooner than at this instant (with a time zone)."""
 
     end: datetime
-    """Run no later than at this instant (with a time zone)."""
+    """Add no run after this instant (with a time zone); the last one of an interval may be due later, as in
+    BullMQ."""
 
     limit: int
     """Run so many times in all."""

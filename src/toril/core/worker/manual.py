@@ -116,7 +116,7 @@ class ManualWorker:
         )
 
     def _schedules(self, access: Access) -> Schedules:
-        return Schedules(access.store, self.ref, self._settings.repeat_strategy)
+        return Schedules(access.store, self.ref, self._settings.repeat_strategy, self.report)
 
     async def _batch(self, access: Access, taken: Taken) -> Batch:
         """The jobs that were taken; those of schedulers get their successors now."""
