@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -144,3 +145,36 @@ async def test_nothing_of_a_vanished_job_stays_behind(
     await (await queue.add("healthy")).result(timeout=5)
 
     assert f"{prefix}:tasks:damaged" not in database.dump()
+
+
+@pytest.mark.parametrize("value", ["garbage", "", "inf", "nan"])
+async def test_limits_that_are_no_numbers_are_none(queue: Queue, database: Database, value: str) -> None:
+    for field in ("concurrency", "max", "duration"):
+        database.command("HSET", f"{queue.ref.base}meta", field, value)
+
+    assert await queue.get_global_concurrency() is None
+    assert await queue.get_global_rate_limit() is None
+
+
+FIRST_DAY, LAST_DAY = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("score", "next_at"),
+    [("1e300", LAST_DAY), ("inf", LAST_DAY), ("-1e300", FIRST_DAY), ("-inf", FIRST_DAY)],
+)
+async def test_a_scheduler_that_is_due_at_no_time_hides_no_other(
+    queue: Queue, database: Database, score: str, next_at: datetime
+) -> None:
+    for id in ("broken", "healthy"):
+        await queue.upsert_job_scheduler(id, every=60)
+    database.command("ZADD", f"{queue.ref.base}repeat", score, "broken")
+    database.command("HSET", f"{queue.ref.base}repeat:broken", "startDate", "1e300", "endDate", "x")
+
+    found = {scheduler.id: scheduler for scheduler in await queue.get_job_schedulers()}
+
+    assert found.keys() == {"broken", "healthy"}
+    assert found["broken"].next_at == next_at
+    assert (found["broken"].start, found["broken"].end) == (None, None)
+    assert next_at != found["healthy"].next_at
+    assert await queue.get_job_scheduler("broken") == found["broken"]

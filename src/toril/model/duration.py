@@ -14,7 +14,8 @@ Duration: TypeAlias = float | int | timedelta
 #: Milliseconds; the largest whole number that every JSON reader holds exactly. It is 285,000 years.
 MAX_MS = 2**53 - 1
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Where milliseconds are counted from.
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -73,7 +74,7 @@ def datetime_to_ms(value: object, option: str) -> int:
         raise OptionError(option, value, "must be a datetime with a time zone")
     if value.utcoffset() is None:
         raise OptionError(option, value, "has no time zone; write datetime.now(UTC) or .astimezone()")
-    return (value - _EPOCH) // _MILLISECOND
+    return (value - EPOCH) // _MILLISECOND
 
 
 def ms_to_datetime(ms: int) -> datetime:
@@ -85,4 +86,12 @@ def ms_to_datetime(ms: int) -> datetime:
     Raises:
         OverflowError: It is outside the years 1 to 9999, which is all a datetime can say.
     """
-    return _EPOCH + ms * _MILLISECOND
+    return EPOCH + ms * _MILLISECOND
+
+
+def instant_or_none(ms: int | None) -> datetime | None:
+    """``ms_to_datetime`` for what was stored by anybody; ``None`` if it is outside the years 1 to 9999."""
+    try:
+        return None if ms is None else ms_to_datetime(ms)
+    except OverflowError:
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from toril.model.duration import MAX_MS
 from toril.model.names import QueueRef
 from toril.store.redis.coalesce import Coalescer
 from toril.store.redis.codec import fields_of, pack, refusal
@@ -91,4 +92,5 @@ class RedisSchedulers:
 
 
 def _due_ms(score: bytes) -> int:
-    return int(float(score))
+    # An endless score is no time, and the others must be read all the same.
+    return int(min(max(float(score), -MAX_MS), MAX_MS))
