@@ -49,7 +49,7 @@ class JobFamily(JobHandle):
         """
         for kind, page in pages.items():
             if kind not in KINDS:
-                raise OptionError.unknown(kind, page, KINDS)
+                raise OptionError.no_such("kind", kind, KINDS)
             cursor, count = page
             check_int(cursor, kind)
             check_int(count, kind, 1)

@@ -37,7 +37,7 @@ class Signals:
             OptionError: There is no such event, or the listener can't be called.
         """
         if self._names is not None and name not in self._names:
-            raise OptionError.unknown(name, listener, self._names)
+            raise OptionError.no_such("event", name, self._names)
         if not callable(listener):
             raise OptionError("listener", listener, "must be callable")
         self._listeners.setdefault(name, []).append(listener)

@@ -29,7 +29,7 @@ def check_states(states: str | Iterable[str]) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys((states,) if isinstance(states, str) else states))
     for state in wanted:
         if state not in STATES and state not in _MORE:
-            raise OptionError.unknown(str(state), state, STATES)
+            raise OptionError.no_such("state", state, STATES)
     return wanted
 
 
