@@ -11,7 +11,7 @@ import pytest
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from tests.support.factories import WorkerStarter
-from toril import Job, Queue
+from toril import Job, Queue, QueueEvents, StoreError, Worker, sync
 
 Damage = Callable[[Database, str], None]
 
@@ -178,3 +178,52 @@ async def test_a_scheduler_that_is_due_at_no_time_hides_no_other(
     assert (found["broken"].start, found["broken"].end) == (None, None)
     assert next_at != found["healthy"].next_at
     assert await queue.get_job_scheduler("broken") == found["broken"]
+
+
+async def test_a_reader_that_can_not_begin_leaves_the_server(
+    url: str, database: Database, prefix: str
+) -> None:
+    become_text(database, f"{prefix}:tasks:events")
+    before = len(database.clients())
+    with pytest.raises(StoreError, match="WRONGTYPE"):
+        async with QueueEvents("tasks", url=url, prefix=prefix):
+            pass
+
+    await eventually(lambda: len(database.clients()) == before)
+
+
+async def test_blocking_classes_that_can_not_begin_leave_the_server(
+    url: str, database: Database, prefix: str
+) -> None:
+    def enter(face: sync.Queue | sync.QueueEvents) -> None:
+        with face:
+            pass
+
+    for key in ("events", "meta"):
+        become_text(database, f"{prefix}:tasks:{key}")
+    before = len(database.clients())
+    for face in (sync.QueueEvents, sync.Queue):
+        with pytest.raises(StoreError, match="WRONGTYPE"):
+            await asyncio.to_thread(enter, face("tasks", url=url, prefix=prefix))
+
+    await eventually(lambda: len(database.clients()) == before)
+
+
+async def test_a_worker_that_is_not_waited_for_at_its_start_leaves_the_server(
+    url: str, database: Database, prefix: str
+) -> None:
+    async def handler(job: Job) -> None:
+        raise AssertionError
+
+    async def work() -> None:
+        async with Worker("tasks", handler, url=url, prefix=prefix):
+            raise AssertionError
+
+    before = len(database.clients())
+    working = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+
+    await eventually(lambda: len(database.clients()) == before)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from toril.core.clients import ClientInfo, WorkerInfo
-from toril.core.connection import Access, StoreLink
+from toril.core.connection import StoreLink
 from toril.core.dependencies import DependencyKind, DependencyPage, part_of, read_children
 from toril.core.iteration import walk_ids
 from toril.core.job import Job
+from toril.core.linked import Connecting
 from toril.core.meta import public_meta
 from toril.core.metrics import Metrics, check_labels, prometheus_text
 from toril.core.states import STATES, check_states
@@ -27,7 +27,7 @@ from toril.store.values import Logs
 _FARTHEST = 2**40
 
 
-class Inspector:
+class Inspector(Connecting):
     """Reads a queue. Nothing is opened before it is needed, so it can be made anywhere.
 
     Args:
@@ -50,35 +50,6 @@ class Inspector:
     def name(self) -> str:
         """Name of the queue."""
         return self.ref.name
-
-    async def _open(self) -> Access:
-        return self._link.access or await self._link.open()
-
-    async def ready(self) -> Self:
-        """Connect now, instead of at first use.
-
-        Raises:
-            StoreUnavailable: The server does not answer.
-            StoreMisconfigured: The server can't be used as it is set up.
-        """
-        await self._open()
-        return self
-
-    async def close(self) -> None:
-        """Leave the server. The object can be used again; it then connects anew."""
-        await self._link.close()
-
-    async def __aenter__(self) -> Self:
-        try:
-            return await self.ready()
-        except BaseException:
-            await self.close()
-            raise
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     async def get_job(self, id: str) -> Job | None:
         """The job of this id, or ``None``."""

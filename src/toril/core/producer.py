@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from toril.core.connection import Access, StoreLink
 from toril.core.flow import Flow, Planned, Planner, by_level, check_ids, parents_of
 from toril.core.job import Job
+from toril.core.linked import Connecting
 from toril.core.spec import stored_job
 from toril.errors import JobError
 from toril.model.checks import check_int
@@ -35,7 +34,7 @@ class JobNode:
     error: JobError | None = None
 
 
-class FlowProducer:
+class FlowProducer(Connecting):
     """Adds trees of jobs: a parent runs when all of its children are done.
 
     Nothing is opened before it is needed, so it can be made anywhere.
@@ -52,35 +51,6 @@ class FlowProducer:
     def __init__(self, *, url: str | None = None, store: Store | None = None, prefix: str = "bull") -> None:
         self._prefix = check_prefix(prefix)
         self._link = StoreLink(None, url, store)
-
-    async def _open(self) -> Access:
-        return self._link.access or await self._link.open()
-
-    async def ready(self) -> Self:
-        """Connect now, instead of at first use.
-
-        Raises:
-            StoreUnavailable: The server does not answer.
-            StoreMisconfigured: The server can't be used as it is set up.
-        """
-        await self._open()
-        return self
-
-    async def close(self) -> None:
-        """Leave the server. The object can be used again; it then connects anew."""
-        await self._link.close()
-
-    async def __aenter__(self) -> Self:
-        try:
-            return await self.ready()
-        except BaseException:
-            await self.close()
-            raise
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     async def add(
         self,
