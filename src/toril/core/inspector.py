@@ -14,8 +14,7 @@ from toril.core.job import Job
 from toril.core.linked import Connecting
 from toril.core.meta import public_meta
 from toril.core.metrics import Metrics, check_labels, prometheus_text
-from toril.core.states import STATES, check_states
-from toril.errors import OptionError
+from toril.core.states import STATES, check_finished, check_states
 from toril.model.checks import check_int
 from toril.model.draft import MAX_PRIORITY
 from toril.model.duration import datetime_to_ms
@@ -274,8 +273,7 @@ class Inspector(Connecting):
             start: The first point, 0 is the latest one; negative ones count from the oldest.
             end: The last point, which is included.
         """
-        if kind not in ("completed", "failed"):
-            raise OptionError("kind", kind, "must be 'completed' or 'failed'")
+        check_finished(kind, "kind")
         _check_range(start, end)
         return Metrics.of(await (await self._open()).store.queues.metrics(self.ref, kind, start, end))
 

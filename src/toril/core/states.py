@@ -9,6 +9,9 @@ from toril.errors import OptionError
 #: The states a job can be in, in the order in which counts are given.
 STATES = ("active", "completed", "delayed", "failed", "prioritized", "waiting", "waiting-children")
 
+#: Those of jobs that are done with.
+FINISHED = ("completed", "failed")
+
 # Other names that BullMQ takes where it counts: that of the key, the waiting list of a paused queue of
 # version 5, and job schedulers.
 _MORE = ("wait", "paused", "repeat")
@@ -31,6 +34,16 @@ def check_states(states: str | Iterable[str]) -> tuple[str, ...]:
         if state not in STATES and state not in _MORE:
             raise OptionError.no_such("state", state, STATES)
     return wanted
+
+
+def check_finished(state: object, option: str = "state") -> None:
+    """A state that a finished job can be in.
+
+    Raises:
+        OptionError: It is another.
+    """
+    if state not in FINISHED:
+        raise OptionError(option, state, "must be 'completed' or 'failed'")
 
 
 def by_life(states: Iterable[str]) -> list[str]:
