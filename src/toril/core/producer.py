@@ -16,7 +16,7 @@ from toril.model.checks import check_int
 from toril.model.names import QueueRef, check_prefix, check_queue_name, split_job_key
 from toril.model.options import AddOptions, resolve
 from toril.store.contract import Store
-from toril.store.values import Added
+from toril.store.values import CHILD_KINDS, Added
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +168,7 @@ class FlowProducer(Connecting):
         job = Job.of(record, self._link)
         if depth <= 1:
             return JobNode(job)
-        family = await access.store.family.dependencies(
-            queue, id, dict.fromkeys(("processed", "unprocessed", "failed", "ignored"), (0, most))
-        )
+        family = await access.store.family.dependencies(queue, id, dict.fromkeys(CHILD_KINDS, (0, most)))
         places = [split_job_key(key, queue.prefix) for key in sorted(family.keys())]
         read = (self._read(access, place[0], place[1], depth - 1, most) for place in places if place)
         return JobNode(job, tuple([child for child in await asyncio.gather(*read) if child is not None]))
