@@ -36,6 +36,18 @@ def to_ms(value: object, option: str) -> int:
     return ms
 
 
+def positive_ms(value: object, option: str, least_ms: int = 1) -> int:
+    """A duration in whole milliseconds that is long enough; see ``to_ms``.
+
+    Raises:
+        OptionError: It is no duration, or below ``least_ms``.
+    """
+    ms = to_ms(value, option)
+    if ms < least_ms:
+        raise OptionError(option, value, f"must be at least {least_ms / 1000:g} seconds")
+    return ms
+
+
 def _rounded_ms(value: object, option: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
         raise OptionError(option, value, "must be seconds (int or float) or a timedelta")
