@@ -10,7 +10,7 @@ from typing import Any, Unpack, cast
 from toril.core.control import Control
 from toril.core.job import Job
 from toril.core.payload import byte_length, encode
-from toril.core.repeat import RepeatStrategy, head_of, next_match
+from toril.core.repeat import Iteration, RepeatStrategy, head_of, next_match
 from toril.core.spec import ABSENT, JobSpec
 from toril.errors import OptionError
 from toril.model.backoff import Backoff
@@ -136,14 +136,15 @@ class Scheduling(Control):
         if plan.missed != "once":
             stored["toril"] = {"missed": plan.missed}
         name = template.name or id
-        due_ms = await next_match(plan, plan.stored(plan.done + 1), name, (now_ms, 0), self.repeat_strategy)
+        first = Iteration(name, stored, plan.stored(plan.done + 1), now_ms)
+        due_ms = await next_match(plan, first, self.repeat_strategy)
         if plan.pattern is not None and due_ms is None:
             return None
         terms = plan.terms() | {"name": name, "priority": priority, "lifo": lifo, "renew": renew}
         terms |= {"data": data} if data != "{}" else {}
         terms |= {"opts": encode(stored, "options")} if stored else {}
         terms |= {"next": due_ms} if due_ms is not None else {}
-        terms["head"] = head_of(stored, id, plan.stored(plan.done + 1), due_ms)
+        terms["head"] = head_of(stored, id, first.repeat, due_ms)
         job_id = await access.store.schedulers.upsert(self.ref, id, terms)
         record = await access.store.jobs.get(self.ref, job_id)
         # It may have been taken and done meanwhile, and not been kept.
