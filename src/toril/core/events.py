@@ -15,6 +15,7 @@ from toril.core.family import trace_failure
 from toril.core.feed import BLOCK, Feed, Follower
 from toril.core.linked import Connecting
 from toril.core.signals import Signals
+from toril.core.waiting import wait_for
 from toril.errors import ChildFailure, OptionError, ReaderReplaced, StoreError, TorilError
 from toril.model.checks import check_number, check_text
 from toril.model.event import Event
@@ -67,11 +68,7 @@ class _Buffer(Follower):
 
     async def wait(self, seconds: float | None) -> None:
         """Wait for an event, or to be woken; at most so long."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._arrived.wait()
-        except TimeoutError:
-            return
+        await wait_for(self._arrived, seconds)
 
     def wake(self) -> None:
         """End a wait."""
