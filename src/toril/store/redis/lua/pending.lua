@@ -6,8 +6,6 @@
 --- @include "state_of"
 
 local call = redis.call
--- So many entries of a list are looked at for a child; one further back is taken to be there.
-local MOST_LISTED = 10000
 
 local function child_state(key)
   if call('EXISTS', key) == 0 then
