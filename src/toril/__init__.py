@@ -15,7 +15,7 @@ from toril.core.scheduling import JobScheduler
 from toril.core.spec import JobSpec
 from toril.core.stuck import StuckChild, StuckParent
 from toril.core.worker.manual import Batch
-from toril.core.worker.settings import RateLimiter, WorkerOptions
+from toril.core.worker.settings import WorkerOptions
 from toril.core.worker.worker import Worker
 from toril.errors import (
     AlreadyMoved,
@@ -71,6 +71,7 @@ from toril.model.event import Event
 from toril.model.keep import Keep
 from toril.model.options import AddOptions
 from toril.model.parent import ParentRef
+from toril.model.rate_limit import RateLimiter
 from toril.model.schedule import ScheduleOptions
 from toril.store.opening import open_store
 from toril.store.values import Dependencies, Logs

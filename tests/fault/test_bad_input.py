@@ -336,3 +336,17 @@ def test_wrong_parts_of_values_are_refused(make: Any) -> None:
 def test_wrong_rules_for_keeping_are_refused(wrong: Any) -> None:
     with pytest.raises(OptionError):
         Keep(**wrong)
+
+
+async def test_a_wrong_name_of_a_state_kind_or_event_is_called_what_it_is(
+    queue: Queue, new_worker: WorkerFactory
+) -> None:
+    job = await queue.add("work")
+    with pytest.raises(OptionError, match="state='wating': there is no such state; did you mean 'waiting'"):
+        await queue.get_jobs("wating")
+    with pytest.raises(OptionError, match="kind='procesed': there is no such kind; did you mean 'processed'"):
+        await job.dependencies(procesed=(0, 10))
+    with pytest.raises(
+        OptionError, match="event='complete': there is no such event; did you mean 'completed'"
+    ):
+        new_worker().on("complete", print)

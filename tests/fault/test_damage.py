@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from tests.support.factories import WorkerStarter
-from toril import Job, Queue
+from toril import Job, Queue, QueueEvents, StoreError, Worker, sync
 
 Damage = Callable[[Database, str], None]
 
@@ -144,3 +145,85 @@ async def test_nothing_of_a_vanished_job_stays_behind(
     await (await queue.add("healthy")).result(timeout=5)
 
     assert f"{prefix}:tasks:damaged" not in database.dump()
+
+
+@pytest.mark.parametrize("value", ["garbage", "", "inf", "nan"])
+async def test_limits_that_are_no_numbers_are_none(queue: Queue, database: Database, value: str) -> None:
+    for field in ("concurrency", "max", "duration"):
+        database.command("HSET", f"{queue.ref.base}meta", field, value)
+
+    assert await queue.get_global_concurrency() is None
+    assert await queue.get_global_rate_limit() is None
+
+
+FIRST_DAY, LAST_DAY = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("score", "next_at"),
+    [("1e300", LAST_DAY), ("inf", LAST_DAY), ("-1e300", FIRST_DAY), ("-inf", FIRST_DAY)],
+)
+async def test_a_scheduler_that_is_due_at_no_time_hides_no_other(
+    queue: Queue, database: Database, score: str, next_at: datetime
+) -> None:
+    for id in ("broken", "healthy"):
+        await queue.upsert_job_scheduler(id, every=60)
+    database.command("ZADD", f"{queue.ref.base}repeat", score, "broken")
+    database.command("HSET", f"{queue.ref.base}repeat:broken", "startDate", "1e300", "endDate", "x")
+
+    found = {scheduler.id: scheduler for scheduler in await queue.get_job_schedulers()}
+
+    assert found.keys() == {"broken", "healthy"}
+    assert found["broken"].next_at == next_at
+    assert (found["broken"].start, found["broken"].end) == (None, None)
+    assert next_at != found["healthy"].next_at
+    assert await queue.get_job_scheduler("broken") == found["broken"]
+
+
+async def test_a_reader_that_can_not_begin_leaves_the_server(
+    url: str, database: Database, prefix: str
+) -> None:
+    become_text(database, f"{prefix}:tasks:events")
+    before = len(database.clients())
+    with pytest.raises(StoreError, match="WRONGTYPE"):
+        async with QueueEvents("tasks", url=url, prefix=prefix):
+            pass
+
+    await eventually(lambda: len(database.clients()) == before)
+
+
+async def test_blocking_classes_that_can_not_begin_leave_the_server(
+    url: str, database: Database, prefix: str
+) -> None:
+    def enter(face: sync.Queue | sync.QueueEvents) -> None:
+        with face:
+            pass
+
+    for key in ("events", "meta"):
+        become_text(database, f"{prefix}:tasks:{key}")
+    before = len(database.clients())
+    for face in (sync.QueueEvents, sync.Queue):
+        with pytest.raises(StoreError, match="WRONGTYPE"):
+            await asyncio.to_thread(enter, face("tasks", url=url, prefix=prefix))
+
+    await eventually(lambda: len(database.clients()) == before)
+
+
+async def test_a_worker_that_is_not_waited_for_at_its_start_leaves_the_server(
+    url: str, database: Database, prefix: str
+) -> None:
+    async def handler(job: Job) -> None:
+        raise AssertionError
+
+    async def work() -> None:
+        async with Worker("tasks", handler, url=url, prefix=prefix):
+            raise AssertionError
+
+    before = len(database.clients())
+    working = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+
+    await eventually(lambda: len(database.clients()) == before)

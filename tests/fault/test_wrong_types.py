@@ -26,9 +26,9 @@ from toril import (
     TorilError,
     Worker,
 )
-from toril.core.family import KINDS
 from toril.core.worker.settings import WorkerOptions
 from toril.model.schedule import ScheduleOptions
+from toril.store.values import CHILD_KINDS
 
 # Some of them mean something somewhere: then the call has to work.
 WRONG: list[Any] = [
@@ -73,7 +73,7 @@ FITTING: dict[str, Any] = {
 }
 OPTIONS: dict[str, Any] = {
     "schedule": ScheduleOptions.__annotations__,
-    "pages": KINDS,
+    "pages": CHILD_KINDS,
     "more": ["field"],
 }
 # A store is made by a program, and not given as a value.

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from toril.errors import OptionError
-from toril.model.duration import MAX_MS, datetime_to_ms, ms_to_datetime, to_ms
+from toril.model.duration import MAX_MS, datetime_to_ms, instant_or_none, ms_to_datetime, positive_ms, to_ms
 
 INSTANTS = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))]))
 
@@ -100,6 +100,18 @@ def test_milliseconds_survive_as_an_instant(ms: int) -> None:
     assert datetime_to_ms(ms_to_datetime(ms), "at") == ms
 
 
+@given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
+def test_what_is_an_instant_is_read_as_one(ms: int) -> None:
+    assert instant_or_none(ms) == ms_to_datetime(ms)
+
+
+@pytest.mark.parametrize(
+    "ms", [None, -62_135_596_800_001, 253_402_300_800_000, MAX_MS, -MAX_MS, 10**30, -(10**400)]
+)
+def test_what_is_no_instant_is_none(ms: int | None) -> None:
+    assert instant_or_none(ms) is None
+
+
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
@@ -115,3 +127,13 @@ def test_what_is_no_instant_is_refused_by_name(value: object, problem: str) -> N
         datetime_to_ms(value, "at")
 
     assert caught.value.option == "at"
+
+
+@pytest.mark.parametrize(("value", "least_ms"), [(0, 1), (0.0004, 1), (timedelta(0), 1), (0.009, 10)])
+def test_what_is_too_short_is_refused_by_name(value: object, least_ms: int) -> None:
+    with pytest.raises(OptionError, match=f"every=.*must be at least {least_ms / 1000:g} seconds"):
+        positive_ms(value, "every", least_ms)
+
+
+def test_what_is_just_long_enough_passes() -> None:
+    assert (positive_ms(0.001, "every"), positive_ms(0.01, "every", 10)) == (1, 10)

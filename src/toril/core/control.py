@@ -10,8 +10,8 @@ from toril.core.job import log_text
 from toril.core.payload import encode
 from toril.core.publishing import event_words
 from toril.core.removal import Removal
+from toril.core.states import check_finished
 from toril.core.version_5 import warn_of_version_5
-from toril.errors import OptionError
 from toril.model.checks import check_id, check_int, check_keyed
 from toril.model.duration import datetime_to_ms
 
@@ -47,8 +47,7 @@ class Control(Removal):
         Returns:
             How many jobs wait again.
         """
-        if state not in ("failed", "completed"):
-            raise OptionError("state", state, "must be 'failed' or 'completed'")
+        check_finished(state)
         check_int(count, "count", 1)
         before_ms = None if before is None else datetime_to_ms(before, "before")
         return await (await self._open()).store.queues.retry_jobs(self.ref, state, count, before_ms)

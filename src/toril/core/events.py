@@ -7,14 +7,15 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from types import TracebackType
 from typing import Any, Self
 
 from toril.core.connection import Access, StoreLink
 from toril.core.cursor import Cursor
 from toril.core.family import trace_failure
 from toril.core.feed import BLOCK, Feed, Follower
+from toril.core.linked import Connecting
 from toril.core.signals import Signals
+from toril.core.waiting import wait_for
 from toril.errors import ChildFailure, OptionError, ReaderReplaced, StoreError, TorilError
 from toril.model.checks import check_kind, check_number, check_text
 from toril.model.event import Event
@@ -67,18 +68,14 @@ class _Buffer(Follower):
 
     async def wait(self, seconds: float | None) -> None:
         """Wait for an event, or to be woken; at most so long."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._arrived.wait()
-        except TimeoutError:
-            return
+        await wait_for(self._arrived, seconds)
 
     def wake(self) -> None:
         """End a wait."""
         self._arrived.set()
 
 
-class QueueEvents:
+class QueueEvents(Connecting):
     """Reads what happens in a queue, in order.
 
     Loop over it, or give it listeners with ``on``, or both. A loop begins where the reader became ready, or
@@ -151,21 +148,13 @@ class QueueEvents:
         return self
 
     async def _open(self) -> Access:
-        access = self._link.access or await self._link.open()
+        access = await super()._open()
         if self._readying is None:
             self._readying = asyncio.Lock()
         async with self._readying:
             if self._place is None:
                 self._place = self._told = await self._cursor.begin(access.store, self._start)
         return access
-
-    async def __aenter__(self) -> Self:
-        return await self.ready()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     def on(self, event: str, listener: Callable[[Any], object]) -> None:
         """Call ``listener`` with each event of this name.

@@ -13,10 +13,7 @@ from toril.model.checks import check_int, check_items, check_text
 from toril.model.names import QueueRef, split_job_key
 from toril.model.parent import failed_child
 from toril.store.contract import Store
-from toril.store.values import AwaitChildren, Dependencies
-
-#: What can become of a child.
-KINDS = ("processed", "unprocessed", "ignored", "failed")
+from toril.store.values import CHILD_KINDS, AwaitChildren, Dependencies
 
 # A failure is followed through so many generations.
 _MOST_GENERATIONS = 50
@@ -51,8 +48,8 @@ class JobFamily(JobHandle):
             OptionError: There is no such kind, or a page is no pair of numbers.
         """
         for kind, page in pages.items():
-            if kind not in KINDS:
-                raise OptionError.unknown(kind, page, KINDS)
+            if kind not in CHILD_KINDS:
+                raise OptionError.no_such("kind", kind, CHILD_KINDS)
             _check_page(kind, page)
         found = await (await self._open()).store.family.dependencies(self.queue, self.id, pages or None)
         return replace(found, processed=_decoded(found.processed))

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 
+from toril.core.waiting import wait_for
 from toril.errors import StoreError, StoreUnavailable
 from toril.model.event import Event
 from toril.model.names import QueueRef
@@ -131,11 +132,7 @@ class Feed:
         return bool(self._followers)
 
     async def _sleep(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stirred.wait()
-        except TimeoutError:
-            return
+        await wait_for(self._stirred, seconds)
 
     def _all_suffer(self, error: StoreError) -> None:
         now = asyncio.get_running_loop().time()

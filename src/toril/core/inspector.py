@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from toril.core.clients import ClientInfo, WorkerInfo
-from toril.core.connection import Access, StoreLink
+from toril.core.connection import StoreLink
 from toril.core.dependencies import DependencyKind, DependencyPage, part_of, read_children
 from toril.core.iteration import walk_ids
 from toril.core.job import Job
+from toril.core.linked import Connecting
 from toril.core.meta import public_meta
 from toril.core.metrics import Metrics, check_labels, prometheus_text
-from toril.core.states import STATES, check_states
-from toril.errors import OptionError
+from toril.core.states import STATES, check_finished, check_states
 from toril.model.checks import check_id, check_int, check_items, check_range
 from toril.model.draft import MAX_PRIORITY
 from toril.model.duration import datetime_to_ms
@@ -24,7 +23,7 @@ from toril.store.contract import Store
 from toril.store.values import Logs
 
 
-class Inspector:
+class Inspector(Connecting):
     """Reads a queue. Nothing is opened before it is needed, so it can be made anywhere.
 
     Args:
@@ -47,35 +46,6 @@ class Inspector:
     def name(self) -> str:
         """Name of the queue."""
         return self.ref.name
-
-    async def _open(self) -> Access:
-        return self._link.access or await self._link.open()
-
-    async def ready(self) -> Self:
-        """Connect now, instead of at first use.
-
-        Raises:
-            StoreUnavailable: The server does not answer.
-            StoreMisconfigured: The server can't be used as it is set up.
-        """
-        await self._open()
-        return self
-
-    async def close(self) -> None:
-        """Leave the server. The object can be used again; it then connects anew."""
-        await self._link.close()
-
-    async def __aenter__(self) -> Self:
-        try:
-            return await self.ready()
-        except BaseException:
-            await self.close()
-            raise
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     async def get_job(self, id: str) -> Job | None:
         """The job of this id, or ``None``."""
@@ -303,8 +273,7 @@ class Inspector:
             start: The first point, 0 is the latest one; negative ones count from the oldest.
             end: The last point, which is included.
         """
-        if kind not in ("completed", "failed"):
-            raise OptionError("kind", kind, "must be 'completed' or 'failed'")
+        check_finished(kind, "kind")
         check_range(start, end)
         return Metrics.of(await (await self._open()).store.queues.metrics(self.ref, kind, start, end))
 

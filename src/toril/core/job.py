@@ -10,6 +10,7 @@ from toril.core.connection import Access
 from toril.core.family import JobFamily, trace_failure
 from toril.core.payload import encode
 from toril.core.results import Word
+from toril.core.states import check_finished
 from toril.errors import (
     JobFailed,
     JobLocked,
@@ -26,7 +27,6 @@ from toril.store.values import DelayJob, GiveBack, Logs
 
 # Seconds between looks at a job whose result is awaited, should word of it get lost on its way.
 _LOOK_EVERY = 5.0
-_FINISHED_STATES = ("completed", "failed")
 
 
 class Job(JobFamily):
@@ -138,8 +138,7 @@ class Job(JobFamily):
             JobNotFound: The job is gone.
             JobNotInState: It isn't in ``state``.
         """
-        if state not in _FINISHED_STATES:
-            raise OptionError("state", state, "must be 'failed' or 'completed'")
+        check_finished(state)
         reset = [
             field for field, asked in (("atm", reset_attempts_made), ("ats", reset_attempts_started)) if asked
         ]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 from toril.core.inspector import Inspector
-from toril.core.worker.settings import RateLimiter
-from toril.errors import OptionError
 from toril.model.checks import check_int
-from toril.model.duration import Duration, to_ms
+from toril.model.duration import Duration, positive_ms
+from toril.model.rate_limit import RateLimiter
 
 
 class Limits(Inspector):
@@ -52,7 +51,7 @@ class Limits(Inspector):
         Source: rate limiter, BullMQ 6.7.
         """
         check_int(max_jobs, "max_jobs", 1)
-        limits = {"max": max_jobs, "duration": _positive_ms(duration)}
+        limits = {"max": max_jobs, "duration": positive_ms(duration, "duration")}
         await (await self._open()).store.limits.set(self.ref, limits)
 
     async def get_global_rate_limit(self) -> RateLimiter | None:
@@ -78,7 +77,7 @@ class Limits(Inspector):
         Raises:
             OptionError: It can't be used.
         """
-        await (await self._open()).store.queues.rate_limit(self.ref, _positive_ms(duration))
+        await (await self._open()).store.queues.rate_limit(self.ref, positive_ms(duration, "duration"))
 
     async def remove_rate_limit_key(self) -> None:
         """Begin a new window with the next job, and end what ``rate_limit`` has begun.
@@ -103,10 +102,3 @@ class Limits(Inspector):
         if left_ms < 0:
             return math.inf if left_ms == -1 else None
         return left_ms / 1000
-
-
-def _positive_ms(duration: Duration) -> int:
-    ms = to_ms(duration, "duration")
-    if ms < 1:
-        raise OptionError("duration", duration, "must be a millisecond or more")
-    return ms

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
+
+from toril.model.stored import read_number
 
 _NUMBERS = {
     "opts.maxLenEvents": "max_len_events",
@@ -22,17 +23,7 @@ def public_meta(stored: Mapping[str, str]) -> dict[str, Any]:
     public: dict[str, Any] = {"paused": stored.get("paused") == "1"}
     for field, value in stored.items():
         if field in _NUMBERS:
-            public[_NUMBERS[field]] = _number(value)
+            public[_NUMBERS[field]] = read_number(value)
         elif field != "paused":
             public[field] = value
     return public
-
-
-def _number(text: str) -> int | float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    if not isfinite(number):
-        return None
-    return int(number) if number.is_integer() else number

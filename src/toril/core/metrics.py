@@ -11,7 +11,8 @@ from typing import cast
 
 from toril.errors import OptionError
 from toril.model.checks import check_keyed, check_text
-from toril.model.duration import ms_to_datetime
+from toril.model.duration import instant_or_none
+from toril.model.stored import read_whole
 from toril.store.values import MetricsRecord
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
@@ -42,8 +43,7 @@ class Metrics:
         prev_ts: When the latest point was written; ``None`` if no job was counted yet.
         prev_count: How many jobs had been counted then, without the one that wrote it.
         data: Jobs of each minute, the latest first. The minute that is not over yet is not among them, and
-            idle
-            minutes are zeros. A point is written by the first job of a later minute.
+            idle minutes are zeros. A point is written by the first job of a later minute.
         points: How many points are kept; ``data`` may be a part of them.
     """
 
@@ -58,7 +58,7 @@ class Metrics:
         """Metrics as they are stored; what is no number counts as 0."""
         return cls(
             _number(record.count),
-            _instant(_number(record.previous_ms)),
+            instant_or_none(_number(record.previous_ms) or None),
             _number(record.previous_count),
             [_number(point) for point in record.points],
             record.kept,
@@ -66,17 +66,7 @@ class Metrics:
 
 
 def _number(stored: bytes | None) -> int:
-    try:
-        return int(float(stored or b"0"))
-    except (ValueError, OverflowError):
-        return 0
-
-
-def _instant(ms: int) -> datetime | None:
-    try:
-        return ms_to_datetime(ms) if ms else None
-    except OverflowError:
-        return None
+    return read_whole(stored) or 0
 
 
 def check_labels(labels: Mapping[str, str] | None) -> dict[str, str]:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from toril.core.connection import Access, StoreLink
 from toril.core.flow import Flow, Planned, Planner, by_level, check_ids, parents_of
 from toril.core.job import Job
+from toril.core.linked import Connecting
 from toril.core.spec import stored_job
 from toril.errors import JobError
 from toril.model.checks import check_id, check_int, check_items, check_keyed
 from toril.model.names import QueueRef, check_prefix, check_queue_name, split_job_key
 from toril.model.options import AddOptions, resolve
 from toril.store.contract import Store
-from toril.store.values import Added
+from toril.store.values import CHILD_KINDS, Added
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -39,7 +38,7 @@ class JobNode:
         return f"<JobNode {self.job!r}, {len(self.children)} children{error}>"
 
 
-class FlowProducer:
+class FlowProducer(Connecting):
     """Adds trees of jobs: a parent runs when all of its children are done.
 
     Nothing is opened before it is needed, so it can be made anywhere.
@@ -56,35 +55,6 @@ class FlowProducer:
     def __init__(self, *, url: str | None = None, store: Store | None = None, prefix: str = "bull") -> None:
         self._prefix = check_prefix(prefix)
         self._link = StoreLink(None, url, store)
-
-    async def _open(self) -> Access:
-        return self._link.access or await self._link.open()
-
-    async def ready(self) -> Self:
-        """Connect now, instead of at first use.
-
-        Raises:
-            StoreUnavailable: The server does not answer.
-            StoreMisconfigured: The server can't be used as it is set up.
-        """
-        await self._open()
-        return self
-
-    async def close(self) -> None:
-        """Leave the server. The object can be used again; it then connects anew."""
-        await self._link.close()
-
-    async def __aenter__(self) -> Self:
-        try:
-            return await self.ready()
-        except BaseException:
-            await self.close()
-            raise
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     async def add(
         self,
@@ -203,9 +173,7 @@ class FlowProducer:
         job = Job.of(record, self._link)
         if depth <= 1:
             return JobNode(job)
-        family = await access.store.family.dependencies(
-            queue, id, dict.fromkeys(("processed", "unprocessed", "failed", "ignored"), (0, most))
-        )
+        family = await access.store.family.dependencies(queue, id, dict.fromkeys(CHILD_KINDS, (0, most)))
         places = [split_job_key(key, queue.prefix) for key in sorted(family.keys())]
         read = (self._read(access, place[0], place[1], depth - 1, most) for place in places if place)
         return JobNode(job, tuple([child for child in await asyncio.gather(*read) if child is not None]))

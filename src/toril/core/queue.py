@@ -61,7 +61,7 @@ class Queue(Scheduling):
         self._announce = not skip_meta_update
 
     async def _open(self) -> Access:
-        access = self._link.access or await self._link.open()
+        access = await super()._open()
         if self._announce:
             self._announce = False
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
 
 from toril.core.limits import Limits
 from toril.errors import OptionError, QueueInUse
@@ -60,7 +59,8 @@ class Removal(Limits):
         Raises:
             OptionError: An option can't be used.
         """
-        _check_state(state)
+        if state not in CLEANABLE:
+            raise OptionError.no_such("state", state, CLEANABLE)
         check_int(limit, "limit")
         grace_ms = to_ms(grace, "grace")
         store = (await self._open()).store
@@ -143,14 +143,6 @@ class Removal(Limits):
         """Forget all but about the last ``max_length`` events; answers how many were forgotten."""
         check_int(max_length, "max_length")
         return await (await self._open()).store.removals.trim_events(self.ref, max_length)
-
-
-def _check_state(state: object) -> None:
-    if state in CLEANABLE:
-        return
-    near = get_close_matches(str(state), CLEANABLE, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(CLEANABLE)}"
-    raise OptionError("state", state, f"there is no such state; {hint}")
 
 
 def _dedup_id(id: str) -> str:

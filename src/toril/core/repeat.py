@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -18,29 +19,39 @@ RepeatStrategy: TypeAlias = Callable[
 ]
 
 
-async def next_match(
-    plan: Schedule,
-    repeat: Mapping[str, Any],
-    name: str,
-    times_ms: tuple[int, int],
-    strategy: RepeatStrategy | None,
-) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """A job that a scheduler shall make.
+
+    Attributes:
+        name: Its name.
+        opts: Its options as they are stored, without what is the schedule's.
+        repeat: The stored options of the schedule, counted up to it.
+        now_ms: When it is made.
+        previous_ms: When the job before was due; 0 if there is none.
+    """
+
+    name: str
+    opts: Mapping[str, Any]
+    repeat: Mapping[str, Any]
+    now_ms: int
+    previous_ms: int = 0
+
+
+async def next_match(plan: Schedule, made: Iteration, strategy: RepeatStrategy | None) -> int | None:
     """When a pattern fires next; ``None`` for never, and for intervals, which the server computes.
 
     Args:
-        repeat: The stored options of the schedule, for the strategy.
-        name: Of the job, for the strategy.
-        times_ms: Now, and when the job before was due (or 0).
         strategy: The user's own, if there is one.
     """
     if plan.pattern is None:
         return None
-    now_ms, previous_ms = times_ms
+    now_ms = made.now_ms
     if strategy is None:
-        return plan.next_match_ms(now_ms, previous_ms)
+        return plan.next_match_ms(now_ms, made.previous_ms)
     if plan.immediately:
         return now_ms
-    answer = strategy(ms_to_datetime(plan.after_ms(now_ms, previous_ms)), repeat, name)
+    answer = strategy(ms_to_datetime(plan.after_ms(now_ms, made.previous_ms)), made.repeat, made.name)
     match = await answer if inspect.isawaitable(answer) else answer
     return plan.bounded_ms(None if match is None else datetime_to_ms(match, "repeat_strategy"), now_ms)
 

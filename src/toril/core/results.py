@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from toril.core.feed import Feed, Follower
+from toril.core.waiting import wait_for
 from toril.errors import StoreError, StoreUnavailable
 from toril.model.event import Event
 from toril.model.names import QueueRef
@@ -40,12 +41,8 @@ class Word:
 
     async def wait(self, seconds: float) -> None:
         """Wait to be told, at most so long."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._told.wait()
-        except TimeoutError:
-            return
-        self._told.clear()
+        if await wait_for(self._told, seconds):
+            self._told.clear()
 
 
 class ResultReader:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Unpack, cast
-
-import msgspec
 
 from toril.core.control import Control
 from toril.core.job import Job
 from toril.core.payload import byte_length, encode
-from toril.core.repeat import RepeatStrategy, head_of, next_match
+from toril.core.repeat import Iteration, RepeatStrategy, head_of, next_match
 from toril.core.spec import ABSENT, JobSpec
 from toril.errors import OptionError
 from toril.model.backoff import Backoff
-from toril.model.checks import check_bool, check_kind, check_range, check_text, is_number
-from toril.model.duration import ms_to_datetime
-from toril.model.job import Fields, public_options
+from toril.model.checks import check_bool, check_kind, check_range, check_text
+from toril.model.duration import instant_or_none
+from toril.model.job import public_options
 from toril.model.options import AddOptions, merge, resolve
 from toril.model.schedule import Schedule, ScheduleOptions, check_scheduler_id
+from toril.model.stored import read_json, read_text, read_whole
 from toril.store.values import StoredScheduler
 
-# What would contradict the schedule, or each other job of the same scheduler.
 _PLAIN = ("type", "delay")
+# What would contradict the schedule, or each other job of the same scheduler.
 _NOT_IN_TEMPLATES = ("job_id", "on_duplicate", "delay", "at", "timestamp", "parent", "deduplication")
+
+# The first and the last day that each time zone can say.
+_FIRST_DAY, _LAST_DAY = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class JobScheduler:
     Attributes:
         id: Its id.
         name: Name of its jobs.
-        next_at: When it runs next.
+        next_at: When it runs next; the first or the last day there is if it is stored as beyond.
         iteration_count: How many jobs it has made.
         every: Seconds from one run to the next; ``None`` for a cron line.
         cron: Its cron line.
@@ -62,21 +64,21 @@ class JobScheduler:
     def of(cls, stored: StoredScheduler) -> JobScheduler:
         """A scheduler from what is stored; what can't be read counts as not given."""
         fields = stored.fields
-        every_ms, offset_ms = _number(fields, b"every"), _number(fields, b"offset")
-        options = _json(fields, b"opts")
+        every_ms, offset_ms = read_whole(fields.get(b"every")), read_whole(fields.get(b"offset"))
+        options = read_json(fields.get(b"opts"))
         return cls(
             id=stored.id,
-            name=_text(fields, b"name") or stored.id,
-            next_at=ms_to_datetime(stored.due_ms),
-            iteration_count=_number(fields, b"ic") or 0,
+            name=read_text(fields.get(b"name")) or stored.id,
+            next_at=_nearest_instant(stored.due_ms),
+            iteration_count=read_whole(fields.get(b"ic")) or 0,
             every=every_ms / 1000 if every_ms is not None else None,
-            cron=_text(fields, b"pattern"),
-            tz=_text(fields, b"tz"),
+            cron=read_text(fields.get(b"pattern")),
+            tz=read_text(fields.get(b"tz")),
             offset=offset_ms / 1000 if offset_ms is not None else None,
-            start=_instant(fields, b"startDate"),
-            end=_instant(fields, b"endDate"),
-            limit=_number(fields, b"limit"),
-            data=_json(fields, b"data"),
+            start=instant_or_none(read_whole(fields.get(b"startDate"))),
+            end=instant_or_none(read_whole(fields.get(b"endDate"))),
+            limit=read_whole(fields.get(b"limit")),
+            data=read_json(fields.get(b"data")),
             options=public_options(cast("dict[str, Any]", options)) if isinstance(options, dict) else None,
         )
 
@@ -136,14 +138,15 @@ class Scheduling(Control):
         if plan.missed != "once":
             stored["toril"] = {"missed": plan.missed}
         name = template.name or id
-        due_ms = await next_match(plan, plan.stored(plan.done + 1), name, (now_ms, 0), self.repeat_strategy)
+        first = Iteration(name, stored, plan.stored(plan.done + 1), now_ms)
+        due_ms = await next_match(plan, first, self.repeat_strategy)
         if plan.pattern is not None and due_ms is None:
             return None
         terms = plan.terms() | {"name": name, "priority": priority, "lifo": lifo, "renew": renew}
         terms |= {"data": data} if data != "{}" else {}
         terms |= {"opts": encode(stored, "options")} if stored else {}
         terms |= {"next": due_ms} if due_ms is not None else {}
-        terms["head"] = head_of(stored, id, plan.stored(plan.done + 1), due_ms)
+        terms["head"] = head_of(stored, id, first.repeat, due_ms)
         job_id = await access.store.schedulers.upsert(self.ref, id, terms)
         if job_id is None:
             return None
@@ -204,23 +207,5 @@ class Scheduling(Control):
         return await (await self._open()).store.schedulers.remove(self.ref, id)
 
 
-def _text(fields: Fields, name: bytes) -> str | None:
-    value = fields.get(name)
-    return value.decode("utf-8", "replace") if value is not None else None
-
-
-def _json(fields: Fields, name: bytes) -> Any:
-    try:
-        return msgspec.json.decode(fields[name]) if name in fields else None
-    except msgspec.DecodeError:
-        return None
-
-
-def _number(fields: Fields, name: bytes) -> int | None:
-    value = _json(fields, name)
-    return int(value) if is_number(value) else None
-
-
-def _instant(fields: Fields, name: bytes) -> datetime | None:
-    ms = _number(fields, name)
-    return ms_to_datetime(ms) if ms is not None else None
+def _nearest_instant(ms: int) -> datetime:
+    return instant_or_none(ms) or (_LAST_DAY if ms > 0 else _FIRST_DAY)

@@ -39,7 +39,7 @@ class Signals:
         """
         check_text(name, "event")
         if self._names is not None and name not in self._names:
-            raise OptionError.unknown(name, listener, self._names)
+            raise OptionError.no_such("event", name, self._names)
         if not callable(listener):
             raise OptionError("listener", listener, "must be callable")
         self._listeners.setdefault(name, []).append(listener)

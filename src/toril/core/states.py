@@ -10,6 +10,9 @@ from toril.model.checks import check_items
 #: The states a job can be in, in the order in which counts are given.
 STATES = ("active", "completed", "delayed", "failed", "prioritized", "waiting", "waiting-children")
 
+#: Those of jobs that are done with.
+FINISHED = ("completed", "failed")
+
 # Other names that BullMQ takes where it counts: that of the key, the waiting list of a paused queue of
 # version 5, and job schedulers.
 _MORE = ("wait", "paused", "repeat")
@@ -31,9 +34,19 @@ def check_states(states: str | Iterable[str]) -> tuple[str, ...]:
     checked: dict[str, None] = {}
     for state in wanted:
         if not isinstance(state, str) or (state not in STATES and state not in _MORE):
-            raise OptionError.unknown(str(state), state, STATES)
+            raise OptionError.no_such("state", state, STATES)
         checked[state] = None
     return tuple(checked)
+
+
+def check_finished(state: object, option: str = "state") -> None:
+    """A state that a finished job can be in.
+
+    Raises:
+        OptionError: It is another.
+    """
+    if state not in FINISHED:
+        raise OptionError(option, state, "must be 'completed' or 'failed'")
 
 
 def by_life(states: Iterable[str]) -> list[str]:

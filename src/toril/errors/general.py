@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+
+from toril.errors.nearest import hint
 
 
 class TorilError(Exception):
@@ -26,10 +27,12 @@ class OptionError(TorilError, ValueError):
     @classmethod
     def unknown(cls, option: str, value: object, known: Iterable[str]) -> OptionError:
         """An option nobody knows, with the nearest one that is known."""
-        names = sorted(known)
-        near = get_close_matches(option, names, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
-        return cls(option, value, f"there is no such option; {hint}")
+        return cls(option, value, f"there is no such option; {hint(option, sorted(known))}")
+
+    @classmethod
+    def no_such(cls, what: str, name: object, known: Iterable[str]) -> OptionError:
+        """A state, kind or event nobody knows, with the nearest one that is known."""
+        return cls(what, name, f"there is no such {what}; {hint(str(name), sorted(known))}")
 
 
 class UnknownBackoff(TorilError):

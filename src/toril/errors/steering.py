@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 
 from toril.errors.jobs import ChildFailure
+from toril.errors.nearest import nearest
 
 # A message names so many names, and so many characters of each.
 _MOST_NAMES = 10
-
-
 _MOST_NAME = 80
 
 
@@ -48,8 +46,8 @@ class UnknownJobName(Unrecoverable):
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = get_close_matches(name[:_MOST_NAME], names, n=1, cutoff=0.5)
-        hint = f"did you mean {_short(near[0])}? " if near else ""
+        near = nearest(name[:_MOST_NAME], names)
+        hint = f"did you mean {_short(near)}? " if near is not None else ""
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         listed = ", ".join(_short(each) for each in names[:_MOST_NAMES])
         super().__init__(f"there is no handler for jobs named {_short(name)}; {hint}known are {listed}{more}")

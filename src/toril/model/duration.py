@@ -17,7 +17,8 @@ MAX_MS = 2**53 - 1
 #: 9999-12-31, the last day of a datetime, in ms since 1970.
 LAST_MS = 253_402_214_400_000
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Where milliseconds are counted from.
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -35,6 +36,18 @@ def to_ms(value: object, option: str) -> int:
     ms = _rounded_ms(value, option)
     if ms > MAX_MS:
         raise OptionError(option, value, f"is too long; at most {MAX_MS} milliseconds")
+    return ms
+
+
+def positive_ms(value: object, option: str, least_ms: int = 1) -> int:
+    """A duration in whole milliseconds that is long enough; see ``to_ms``.
+
+    Raises:
+        OptionError: It is no duration, or below ``least_ms``.
+    """
+    ms = to_ms(value, option)
+    if ms < least_ms:
+        raise OptionError(option, value, f"must be at least {least_ms / 1000:g} seconds")
     return ms
 
 
@@ -76,7 +89,7 @@ def datetime_to_ms(value: object, option: str) -> int:
         raise OptionError(option, value, "must be a datetime with a time zone")
     if value.utcoffset() is None:
         raise OptionError(option, value, "has no time zone; write datetime.now(UTC) or .astimezone()")
-    return (value - _EPOCH) // _MILLISECOND
+    return (value - EPOCH) // _MILLISECOND
 
 
 def ms_to_datetime(ms: int) -> datetime:
@@ -88,4 +101,12 @@ def ms_to_datetime(ms: int) -> datetime:
     Raises:
         OverflowError: It is outside the years 1 to 9999, which is all a datetime can say.
     """
-    return _EPOCH + ms * _MILLISECOND
+    return EPOCH + ms * _MILLISECOND
+
+
+def instant_or_none(ms: int | None) -> datetime | None:
+    """``ms_to_datetime`` for what was stored by anybody; ``None`` if it is outside the years 1 to 9999."""
+    try:
+        return None if ms is None else ms_to_datetime(ms)
+    except OverflowError:
+        return None

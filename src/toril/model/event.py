@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from toril.errors import ChildFailure
+from toril.model.duration import instant_or_none
 from toril.model.names import QueueRef, split_job_key
 from toril.model.parent import failed_child
+from toril.model.stored import read_json, read_text, read_whole
 
 #: What queues tell of themselves. Source: BullMQ 6.7, queue events.
 BUILT_IN_EVENTS = frozenset(
@@ -23,8 +23,6 @@ BUILT_IN_EVENTS = frozenset(
 )
 #: What a reader tells by itself; it is in no stream.
 GAP = "gap"
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +66,20 @@ class Event:
 
     def text(self, field: str) -> str | None:
         """One stored field as text."""
-        value = self.raw.get(field.encode())
-        return None if value is None else _decode(value)
+        return read_text(self.raw.get(field.encode()))
 
     def json(self, field: str) -> Any:
         """One stored field, read as JSON; its text if it is no JSON."""
         value = self.raw.get(field.encode())
-        if value is None:
-            return None
-        try:
-            return msgspec.json.decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return _decode(value)
+        return read_json(value, read_text(value))
 
     def _number(self, field: str) -> int | None:
-        try:
-            return int(self.raw[field.encode()])
-        except (KeyError, ValueError):
-            return None
+        return read_whole(self.raw.get(field.encode()))
 
     @property
     def at(self) -> datetime | None:
         """When it was told, by the clock of the server; ``None`` for a gap."""
-        return None if self.local else _instant(self.id.partition("-")[0])
+        return None if self.local else instant_or_none(read_whole(self.id.partition("-")[0]))
 
     @property
     def return_value(self) -> Any:
@@ -117,7 +106,7 @@ class Event:
     @property
     def due(self) -> datetime | None:
         """``delayed``: when the job may run. The field is called ``delay``."""
-        return _instant(self.text("delay") or "")
+        return instant_or_none(self._number("delay"))
 
     @property
     def progress(self) -> Any:
@@ -177,10 +166,3 @@ def gap(queue: QueueRef, *, resume: str, after: str, before: str, lost: int | No
 
 def _decode(value: bytes) -> str:
     return value.decode("utf-8", "replace")
-
-
-def _instant(ms: str) -> datetime | None:
-    try:
-        return _EPOCH + timedelta(milliseconds=int(ms))
-    except (ValueError, OverflowError):
-        return None

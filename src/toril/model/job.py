@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 import msgspec
 
 from toril.model.checks import is_number
+from toril.model.duration import EPOCH, instant_or_none
 from toril.model.names import QueueRef
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from toril.model.stored import read_json, read_text, read_whole
 
 #: Option names that BullMQ stores abbreviated. Source: BullMQ 6.7, job options.
 SHORT_OPTIONS = {
@@ -65,26 +64,13 @@ class JobRecord:
         self.fields = fields
 
     def _text(self, field: bytes) -> str | None:
-        value = self.fields.get(field)
-        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        return read_text(self.fields.get(field))
 
     def _int(self, field: bytes) -> int | None:
-        value = self.fields.get(field)
-        if value is None:
-            return None
-        try:
-            return int(value)
-        except ValueError:
-            return _whole_number(value)
+        return read_whole(self.fields.get(field))
 
-    def _json(self, field: bytes, default: Callable[[], Any] = lambda: None) -> Any:
-        value = self.fields.get(field)
-        if value is None:
-            return default()
-        try:
-            return msgspec.json.decode(value)
-        except msgspec.DecodeError:
-            return default()
+    def _json(self, field: bytes, default: Any = None) -> Any:
+        return read_json(self.fields.get(field), default)
 
     @property
     def queue_name(self) -> str:
@@ -122,13 +108,13 @@ class JobRecord:
     @property
     def stored_opts(self) -> dict[str, Any]:
         """The options as they are stored, with short names; empty when they can't be read."""
-        opts = self._json(b"opts", dict[str, Any])
+        opts = self._json(b"opts")
         return cast("dict[str, Any]", opts) if isinstance(opts, dict) else {}
 
     @property
     def progress(self) -> Any:
         """What the handler reported last; 0 before it did."""
-        return self._json(b"progress", int)
+        return self._json(b"progress", 0)
 
     @property
     def return_value(self) -> Any:
@@ -143,7 +129,7 @@ class JobRecord:
     @property
     def stacktrace(self) -> list[str]:
         """One text for each failed attempt, oldest first."""
-        stack = self._json(b"stacktrace", list[str])
+        stack = self._json(b"stacktrace")
         return cast("list[str]", stack) if isinstance(stack, list) else []
 
     @property
@@ -200,18 +186,18 @@ class JobRecord:
 
     @property
     def created_at(self) -> datetime:
-        """When the job was made."""
-        return _EPOCH + timedelta(milliseconds=self.timestamp_ms)
+        """When the job was made; 1970 if that can't be read."""
+        return instant_or_none(self.timestamp_ms) or EPOCH
 
     @property
     def processed_at(self) -> datetime | None:
         """When a worker took it last."""
-        return _instant(self.processed_on_ms)
+        return instant_or_none(self.processed_on_ms)
 
     @property
     def finished_at(self) -> datetime | None:
         """When it completed or failed."""
-        return _instant(self.finished_on_ms)
+        return instant_or_none(self.finished_on_ms)
 
     @property
     def processed_by(self) -> str | None:
@@ -263,15 +249,3 @@ _PUBLIC = (
     *("failed_reason", "return_value", "stacktrace", "parent_key", "parent", "repeat_job_key"),
     *("deduplication_id", "deferred_failure"),
 )
-
-
-def _instant(ms: int | None) -> datetime | None:
-    return None if ms is None else _EPOCH + timedelta(milliseconds=ms)
-
-
-def _whole_number(text: bytes | str) -> int | None:
-    """A producer may have sent a fraction, which is dropped; anything else is no number."""
-    try:
-        return int(float(text))
-    except (ValueError, OverflowError):
-        return None

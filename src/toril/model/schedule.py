@@ -11,7 +11,7 @@ from toril.errors import OptionError
 from toril.model.checks import check_bool, check_int, check_text, is_number
 from toril.model.cron import Cron
 from toril.model.cron.zones import find_zone
-from toril.model.duration import LAST_MS, Duration, datetime_to_ms, to_ms
+from toril.model.duration import LAST_MS, Duration, datetime_to_ms, positive_ms, to_ms
 
 #: What becomes of a run whose time has passed before a worker took it.
 Missed: TypeAlias = Literal["once", "skip"]
@@ -98,7 +98,7 @@ class Schedule:
             if option not in ScheduleOptions.__annotations__:
                 raise OptionError.unknown(option, value, ScheduleOptions.__annotations__)
         schedule = cls(
-            every_ms=_every(given),
+            every_ms=positive_ms(given["every"], "every") if "every" in given else None,
             pattern=_pattern(given),
             tz=check_text(given["tz"], "tz") if "tz" in given else None,
             # 0 is the phase of a schedule that has none.
@@ -215,15 +215,6 @@ def check_scheduler_id(value: object) -> str:
     if ":" in text:
         raise OptionError("id", value, "must not hold ':', which separates the parts of its keys")
     return text
-
-
-def _every(given: Mapping[str, object]) -> int | None:
-    if "every" not in given:
-        return None
-    every_ms = to_ms(given["every"], "every")
-    if every_ms < 1:
-        raise OptionError("every", given["every"], "must be at least a millisecond (0.001)")
-    return every_ms
 
 
 def _pattern(given: Mapping[str, object]) -> str | None:

@@ -170,6 +170,10 @@ class Logs:
     count: int
 
 
+#: What can become of a child, in the order in which their numbers are read.
+CHILD_KINDS = ("processed", "unprocessed", "ignored", "failed")
+
+
 @dataclass(slots=True)
 class Dependencies:
     """Children of a job, or pages of them, by what became of them.

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from toril.core.events import QueueEvents as AsyncQueueEvents
 from toril.core.feed import BLOCK
 from toril.core.portal import portal
 from toril.errors import ChildFailure
 from toril.model.event import Event
+from toril.sync.linked import Linked
 
 Listener = Callable[[Any], object]
 
 
-class QueueEvents:
+class QueueEvents(Linked):
     """Reads what happens in a queue, in order; see ``toril.QueueEvents``.
 
     Listeners are called in the thread of the event loop that serves all blocking classes: they must be quick
@@ -52,24 +52,12 @@ class QueueEvents:
             last_event_id=last_event_id,
             blocking_timeout=blocking_timeout,
         )
+        super().__init__(self._events)
 
     @property
     def name(self) -> str:
         """Name of the queue."""
         return self._events.name
-
-    def ready(self) -> Self:
-        """Connect and fix the place to read from: nothing that is told after this returns is missed."""
-        portal.call(self._events.ready())
-        return self
-
-    def __enter__(self) -> Self:
-        return self.ready()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __iter__(self) -> Generator[Event]:
         """Events from the place on that the reader has come to; waits for each."""
@@ -100,10 +88,6 @@ class QueueEvents:
     def forget(self) -> bool:
         """Remove the stored place of a named reader."""
         return portal.call(self._events.forget())
-
-    def close(self) -> None:
-        """Stop reading; loops come to their end."""
-        portal.call(self._events.close())
 
 
 async def _next(events: AsyncGenerator[Event]) -> Event | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from toril.core.blocking import BlockingJob as Job
 from toril.core.flow import Flow
@@ -15,6 +13,7 @@ from toril.core.producer import JobNode as AsyncJobNode
 from toril.errors import JobError
 from toril.model.options import AddOptions
 from toril.sync.jobs import blocking
+from toril.sync.linked import Linked
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -30,7 +29,7 @@ class JobNode:
         return f"<JobNode {self.job!r}, {len(self.children)} children{error}>"
 
 
-class FlowProducer:
+class FlowProducer(Linked):
     """Adds trees of jobs; see ``toril.FlowProducer``.
 
     Args:
@@ -43,23 +42,7 @@ class FlowProducer:
 
     def __init__(self, *, url: str | None = None, prefix: str = "bull") -> None:
         self._producer = AsyncFlowProducer(url=url, prefix=prefix)
-
-    def ready(self) -> Self:
-        """Connect now, instead of at first use."""
-        portal.call(self._producer.ready())
-        return self
-
-    def close(self) -> None:
-        """Leave the server."""
-        portal.call(self._producer.close())
-
-    def __enter__(self) -> Self:
-        return self.ready()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        super().__init__(self._producer)
 
     def add(
         self,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from toril.core.portal import portal
-from toril.core.worker.settings import RateLimiter
 from toril.model.duration import Duration
+from toril.model.rate_limit import RateLimiter
 from toril.sync.inspector import Inspector
 
 

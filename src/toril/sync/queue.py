@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from toril.core.blocking import BlockingJob as Job
 from toril.core.portal import portal
@@ -15,10 +14,11 @@ from toril.core.stuck import StuckParent
 from toril.errors import JobError
 from toril.model.options import AddOptions
 from toril.sync.jobs import blocking
+from toril.sync.linked import Linked
 from toril.sync.scheduling import Scheduling
 
 
-class Queue(Scheduling):
+class Queue(Scheduling, Linked):
     """A queue whose verbs block; see ``toril.Queue`` for what each does.
 
     Args:
@@ -54,28 +54,12 @@ class Queue(Scheduling):
             skip_meta_update=skip_meta_update,
             repeat_strategy=repeat_strategy,
         )
+        super().__init__(self._queue)
 
     @property
     def name(self) -> str:
         """Name of the queue."""
         return self._queue.name
-
-    def ready(self) -> Self:
-        """Connect now, instead of at first use."""
-        portal.call(self._queue.ready())
-        return self
-
-    def close(self) -> None:
-        """Leave the server."""
-        portal.call(self._queue.close())
-
-    def __enter__(self) -> Self:
-        return self.ready()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def add(self, name: str, data: Any = ABSENT, /, **options: Unpack[AddOptions]) -> Job:
         """Add a job."""

@@ -68,7 +68,6 @@ class Feeder:
         self._done: deque[Settling] = deque()
         self._work = asyncio.Event()
         self._quiet = asyncio.Event()
-        self._free = asyncio.Event()
         self._idle = asyncio.Event()
         self._id = str(uuid.uuid4())
         self._claims = 0

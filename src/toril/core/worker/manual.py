@@ -7,11 +7,11 @@ import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from toril.core.connection import Access, StoreLink
 from toril.core.job import Job
+from toril.core.linked import Linked
 from toril.core.signals import Listener, Signals
 from toril.core.worker.routes import Handlers, call_of
 from toril.core.worker.run import Runner, Settling
@@ -52,7 +52,7 @@ class Batch:
     closed: bool = False
 
 
-class ManualWorker:
+class ManualWorker(Linked):
     """The part of a worker that does one thing at a time, when it is told to."""
 
     def __init__(
@@ -96,9 +96,6 @@ class ManualWorker:
     def off(self, event: str, listener: Listener) -> None:
         """Don't call this listener any more."""
         self._signals.remove(event, listener)
-
-    async def _open(self) -> Access:
-        return self._link.access or await self._link.open()
 
     def _runner(self, access: Access) -> Runner:
         return Runner(self._call, self._settings, access.store)
@@ -314,15 +311,6 @@ class ManualWorker:
         if self._waiter is not None:
             await self._waiter.close()
         await self._link.close()
-
-    async def __aenter__(self) -> Self:
-        await self._open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
 
 def _with_outcome(settling: Settling) -> Job:

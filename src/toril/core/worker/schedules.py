@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from toril.core.repeat import RepeatStrategy, head_of, next_match
+from toril.core.repeat import Iteration, RepeatStrategy, head_of, next_match
 from toril.errors import OptionError, StoreUnavailable
 from toril.model.checks import is_number
 from toril.model.job import Fields, JobRecord
 from toril.model.names import QueueRef
 from toril.model.schedule import Schedule
 from toril.store.contract import Store
-from toril.store.values import LostIteration, Producer
+from toril.store.values import LostIteration, Producer, StoredScheduler
 
 # Pauses between tries when the server does not answer, in seconds.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
@@ -50,13 +50,14 @@ class Schedules:
         if plan is None or job.repeat_job_key is None or plan.is_over(count, now_ms):
             return
         previous = opts.get("prevMillis")
-        producer = await self._producer(
-            job.repeat_job_key,
-            job.id,
-            plan,
-            (_successor(opts), {**repeat, "count": count}, job.name),
-            (now_ms, previous if isinstance(previous, int) else 0),
+        made = Iteration(
+            job.name,
+            _successor(opts),
+            {**repeat, "count": count},
+            now_ms,
+            previous if isinstance(previous, int) else 0,
         )
+        producer = await self._producer(job.repeat_job_key, job.id, plan, made)
         if producer is not None:
             await self._store.schedulers.advance(self._queue, producer)
 
@@ -74,22 +75,14 @@ class Schedules:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _producer(
-        self,
-        scheduler: str,
-        id: str,
-        plan: Schedule,
-        made: tuple[dict[str, Any], dict[str, Any], str],
-        times_ms: tuple[int, int],
-    ) -> Producer | None:
+    async def _producer(self, scheduler: str, id: str, plan: Schedule, made: Iteration) -> Producer | None:
         """What the next job is made of; ``None`` if a pattern never fires again."""
-        stored, repeat, name = made
         plan = plan.with_cron() if self._strategy is None else plan
-        due_ms = await next_match(plan, repeat, name, times_ms, self._strategy)
+        due_ms = await next_match(plan, made, self._strategy)
         if plan.pattern is not None and due_ms is None:
             return None
-        head = head_of(stored, scheduler, repeat, due_ms)
-        priority = stored.get("priority")
+        head = head_of(made.opts, scheduler, made.repeat, due_ms)
+        priority = made.opts.get("priority")
         return Producer(
             scheduler,
             id,
@@ -97,8 +90,8 @@ class Schedules:
             plan.every_ms or False,
             due_ms if due_ms is not None else False,
             priority if isinstance(priority, int) else 0,
-            stored.get("lifo") is True,
-            _deduplication_id(stored) or False,
+            made.opts.get("lifo") is True,
+            _deduplication_id(made.opts) or False,
         )
 
     async def put_back(self, interval_ms: int) -> list[str]:
@@ -118,33 +111,47 @@ class Schedules:
         return restored
 
     async def _restore(self, lost: LostIteration) -> bool:
-        scheduler = lost.scheduler
-        job = f"repeat:{scheduler.id}:{scheduler.due_ms}"
-        stored = JobRecord(self._queue, job, scheduler.fields).stored_opts
-        made = JobRecord(self._queue, job, {**lost.job})
+        """See to one scheduler; whether a job was added."""
+        id = f"repeat:{lost.scheduler.id}:{lost.scheduler.due_ms}"
+        stored = JobRecord(self._queue, id, lost.scheduler.fields).stored_opts
+        if not lost.job and _missed(stored) != "skip":
+            return await self._make_again(lost.scheduler, stored)
+        return await self._go_on(lost, id, stored)
+
+    async def _make_again(self, scheduler: StoredScheduler, stored: dict[str, Any]) -> bool:
+        """The job that is gone, for the time at which it was due."""
         repeat = _repeat_of(scheduler.fields)
-        plan = Schedule.from_stored(repeat)
-        # The counter of the scheduler goes on when it is changed, that of its jobs begins anew.
-        produced = _count(_plan_of(made.stored_opts)[1]) or repeat["count"]
-        now_ms = self._store.now_ms()
-        skips = _missed(stored) == "skip"
-        if not lost.job and not skips:
-            if plan.is_over(produced, now_ms) or (plan.limit is not None and produced >= plan.limit):
-                return False
-            due_ms = scheduler.due_ms if plan.pattern is not None else None
-            terms = {
-                "head": head_of(stored, scheduler.id, repeat, due_ms),
-                "priority": stored.get("priority", 0),
-                "lifo": stored.get("lifo", False),
-            }
-            if deid := _deduplication_id(stored):
-                terms["deid"] = deid
-            return await self._store.schedulers.put_back(self._queue, scheduler, terms)
-        if plan.is_over(produced + 1, now_ms):
+        plan, produced = Schedule.from_stored(repeat), repeat["count"]
+        at_limit = plan.limit is not None and produced >= plan.limit
+        if at_limit or plan.is_over(produced, self._store.now_ms()):
             return False
-        options = _successor(made.stored_opts) if lost.job else stored
-        parts = (options, {**repeat, "count": produced + 1}, made.name or scheduler.id)
-        producer = await self._producer(scheduler.id, job, plan, parts, (now_ms, scheduler.due_ms))
+        due_ms = scheduler.due_ms if plan.pattern is not None else None
+        terms = {
+            "head": head_of(stored, scheduler.id, repeat, due_ms),
+            "priority": stored.get("priority", 0),
+            "lifo": stored.get("lifo", False),
+        }
+        if deid := _deduplication_id(stored):
+            terms["deid"] = deid
+        return await self._store.schedulers.put_back(self._queue, scheduler, terms)
+
+    async def _go_on(self, lost: LostIteration, id: str, stored: dict[str, Any]) -> bool:
+        """The job that comes after one that is done, or that was missed and shall be skipped."""
+        scheduler, repeat = lost.scheduler, _repeat_of(lost.scheduler.fields)
+        before = JobRecord(self._queue, id, {**lost.job})
+        # The counter of the scheduler goes on when it is changed, that of its jobs begins anew.
+        count = (_count(_plan_of(before.stored_opts)[1]) or repeat["count"]) + 1
+        plan, now_ms = Schedule.from_stored(repeat), self._store.now_ms()
+        if plan.is_over(count, now_ms):
+            return False
+        made = Iteration(
+            before.name or scheduler.id,
+            _successor(before.stored_opts) if lost.job else stored,
+            {**repeat, "count": count},
+            now_ms,
+            scheduler.due_ms,
+        )
+        producer = await self._producer(scheduler.id, id, plan, made)
         return (
             producer is not None and await self._store.schedulers.advance(self._queue, producer) is not None
         )

@@ -8,24 +8,17 @@ from typing import Any, TypedDict, cast
 
 from toril.core.repeat import RepeatStrategy
 from toril.errors import OptionError
-from toril.model.checks import check_mapping
-from toril.model.duration import Duration, to_ms
+from toril.model.checks import check_bool, check_int, check_mapping
+from toril.model.duration import Duration, positive_ms
 from toril.model.job import JobRecord
 from toril.model.keep import Keep, Retention, parse_keep, resolve_keep
+from toril.model.rate_limit import RateLimiter
 
 #: A custom backoff: attempts made (this one included), type, error, job → seconds, or ``None`` to stop.
 BackoffStrategy = Callable[[int, str, BaseException, JobRecord], "float | Awaitable[float | None] | None"]
 
 # Locks and looks for stalled jobs can't be shorter than what it takes to renew or to look.
 _SHORTEST_MS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimiter:
-    """At most ``max`` jobs of the queue start in ``per`` seconds (or timedelta), over all workers."""
-
-    max: int
-    per: Duration
 
 
 class WorkerOptions(TypedDict, total=False):
@@ -126,22 +119,7 @@ def check_concurrency(value: object) -> int:
     Raises:
         OptionError: It is not a whole number above 0.
     """
-    return _whole("concurrency", value, 1)
-
-
-def _whole(option: str, value: object, lowest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-        raise OptionError(option, value, f"must be a whole number, {lowest} or more")
-    return value
-
-
-def _positive_ms(option: str, value: Any, lowest: int = 1) -> int:
-    ms = to_ms(value, option)
-    if ms <= 0:
-        raise OptionError(option, value, "must be more than 0 seconds")
-    if ms < lowest:
-        raise OptionError(option, value, f"must be {lowest / 1000:g} seconds or more")
-    return ms
+    return check_int(value, "concurrency", 1)
 
 
 def _name(settings: Settings, option: str, value: Any) -> None:
@@ -154,7 +132,7 @@ def _name(settings: Settings, option: str, value: Any) -> None:
 def _limiter(settings: Settings, option: str, value: Any) -> None:
     if not isinstance(value, RateLimiter):
         raise OptionError(option, value, "give RateLimiter(max, per)")
-    settings.limit = (_whole("limiter.max", value.max, 1), _positive_ms("limiter.per", value.per))
+    settings.limit = (check_int(value.max, "limiter.max", 1), positive_ms(value.per, "limiter.per"))
 
 
 def _strategies(settings: Settings, option: str, value: Any) -> None:
@@ -171,21 +149,19 @@ def _repeat_strategy(settings: Settings, option: str, value: Any) -> None:
 
 
 def _whole_into(attribute: str, lowest: int) -> Callable[[Settings, str, Any], None]:
-    return lambda settings, option, value: setattr(settings, attribute, _whole(option, value, lowest))
+    return lambda settings, option, value: setattr(settings, attribute, check_int(value, option, lowest))
 
 
 def _ms_into(attribute: str, lowest: int = 1) -> Callable[[Settings, str, Any], None]:
-    return lambda settings, option, value: setattr(settings, attribute, _positive_ms(option, value, lowest))
+    return lambda settings, option, value: setattr(settings, attribute, positive_ms(value, option, lowest))
 
 
 def _seconds_into(attribute: str) -> Callable[[Settings, str, Any], None]:
-    return lambda settings, option, value: setattr(settings, attribute, _positive_ms(option, value) / 1000)
+    return lambda settings, option, value: setattr(settings, attribute, positive_ms(value, option) / 1000)
 
 
 def _flag(settings: Settings, option: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise OptionError(option, value, "must be True or False")
-    setattr(settings, option, value)
+    setattr(settings, option, check_bool(value, option))
 
 
 def _retention(settings: Settings, option: str, value: Any) -> None:

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from toril.core.connection import Access
 from toril.core.job import Job
@@ -113,10 +113,9 @@ class Worker(ManualWorker):
                 self._starting = None
             raise
 
-    async def __aenter__(self) -> Self:
+    async def _enter(self) -> None:
         if self._call is not None:
             await self.start()
-        return self
 
     async def _start(self) -> None:
         access = await self._open()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
+
+from toril.errors.nearest import nearest
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -175,8 +176,8 @@ def _named(text: str, kind: Kind) -> int:
         return kind.names.index(name) + kind.least
     if not text:
         raise FieldError(f"a number is missing; {kind.allowed}")
-    near = get_close_matches(name, kind.names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0].upper()}?" if near else kind.allowed
+    near = nearest(name, kind.names)
+    hint = f"did you mean {near.upper()}?" if near is not None else kind.allowed
     raise FieldError(f"{text!r} means nothing here; {hint}")
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from difflib import get_close_matches
 
 from toril.errors import OptionError
+from toril.errors.nearest import hint
 from toril.model.checks import check_text
 from toril.model.cron.days import Days
 from toril.model.cron.fields import KINDS, Field, FieldError, parse_field
@@ -118,7 +118,6 @@ def _plain(line: str, option: str) -> str:
         return line
     fields = _NAMED.get(line)
     if fields is None:
-        near = get_close_matches(line.strip().lower(), _NAMED, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_NAMED)}"
-        raise OptionError(option, line, f"there is no such named line; {hint}")
+        problem = f"there is no such named line; {hint(line.strip().lower(), _NAMED)}"
+        raise OptionError(option, line, problem)
     return fields

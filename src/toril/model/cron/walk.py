@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import TypeAlias
 
 from toril.model.cron.days import Days
+from toril.model.duration import EPOCH
 
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
 _DAY = timedelta(days=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Ymd: TypeAlias = tuple[int, int, int]
 
@@ -212,5 +212,5 @@ def _day_after(day: Ymd) -> Ymd:
 def _seconds(local: datetime) -> int:
     """Since 1970; a time that the clock skips counts on from the last before."""
     offset = local.utcoffset() or timedelta()
-    since = local.replace(tzinfo=UTC) - offset - _EPOCH
+    since = local.replace(tzinfo=UTC) - offset - EPOCH
     return since.days * 86_400 + since.seconds

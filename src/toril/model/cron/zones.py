@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from difflib import get_close_matches
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from toril.errors import OptionError
+from toril.errors.nearest import nearest
 from toril.model.checks import check_text
 
 _FIXED = re.compile(r"utc([+-])([0-9]{1,2})(?::([0-9]{2}))?", re.ASCII | re.IGNORECASE)
@@ -84,6 +84,8 @@ def _in_any_case(name: str, option: str) -> ZoneInfo:
         return ZoneInfo(known)
     if not names:
         raise OptionError(option, name, "this machine has no time zones; pip install tzdata")
-    near = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    hint = f"did you mean {names[near[0]]!r}?" if near else "use one such as 'Europe/Berlin' or 'UTC'"
+    near = nearest(name.lower(), names)
+    hint = (
+        f"did you mean {names[near]!r}?" if near is not None else "use one such as 'Europe/Berlin' or 'UTC'"
+    )
     raise OptionError(option, name, f"there is no such time zone; {hint}")

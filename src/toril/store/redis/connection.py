@@ -86,10 +86,17 @@ class Connection:
         """
         wire = await self._alive()
         node = await wire.node_of(queue.base) if isinstance(wire, ClusterWire) else None
-        pattern = _GLOB.sub(r"\\\g<0>", queue.base) + "*"
+        async for keys in self.scan_at(node, literally(queue.base) + "*", count):
+            yield keys
+
+    async def scan_at(
+        self, node: ClusterNode | None, pattern: str, count: int, *more: Word
+    ) -> AsyncIterator[list[bytes]]:
+        """Keys at one of the ``nodes`` that fit a pattern; ``more`` words narrow it down."""
         cursor: Any = "0"
         while True:
-            cursor, keys = await self.command_at(node, "SCAN", cursor, "MATCH", pattern, "COUNT", count)
+            words = ("SCAN", cursor, "MATCH", pattern, "COUNT", count, *more)
+            cursor, keys = await self.command_at(node, *words)
             yield keys
             if int(cursor) == 0:
                 return
@@ -156,3 +163,8 @@ class Connection:
         wire, self._wire = self._wire, None
         if wire is not None:
             await wire.close()
+
+
+def literally(part: str) -> str:
+    """A part of a key as a pattern that fits nothing else."""
+    return _GLOB.sub(r"\\\g<0>", part)

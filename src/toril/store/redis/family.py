@@ -8,9 +8,8 @@ from typing import Any
 from toril.model.names import QueueRef
 from toril.store.redis.codec import fields_of, pack
 from toril.store.redis.connection import Connection
-from toril.store.values import Dependencies, PendingChild
+from toril.store.values import CHILD_KINDS, Dependencies, PendingChild
 
-KINDS = ("processed", "unprocessed", "ignored", "failed")
 # Children of a job that are looked at to tell whether it can ever run.
 _MOST_CHILDREN = 100
 
@@ -29,7 +28,7 @@ class RedisFamily:
         Args:
             pages: For each kind asked for, where to go on and about how many; ``None`` for all of all kinds.
         """
-        wanted = dict.fromkeys(KINDS, (0, 0)) if pages is None else pages
+        wanted = dict.fromkeys(CHILD_KINDS, (0, 0)) if pages is None else pages
         asked = [(kind, cursor, count) for kind, (cursor, count) in wanted.items()]
         found = Dependencies()
         for (kind, _, _), (entries, cursor) in zip(
@@ -49,7 +48,7 @@ class RedisFamily:
             ("ZCARD", ":unsuccessful"),
         )
         counts = [await self._connection.command(command, key + suffix) for command, suffix in counters]
-        return dict(zip(KINDS, counts, strict=True))
+        return dict(zip(CHILD_KINDS, counts, strict=True))
 
     async def children_values(self, queue: QueueRef, id: str) -> dict[str, bytes]:
         """JSON results of the job's completed children, by their keys."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from toril.model.names import QueueRef
+from toril.model.stored import read_whole
 from toril.store.redis.codec import pack
 from toril.store.redis.connection import Connection
 
@@ -21,9 +22,9 @@ class RedisLimits:
         await self._connection.run("set_limits", queue, pack(pairs))
 
     async def get(self, queue: QueueRef, *names: str) -> list[int | None]:
-        """Limits by their names; ``None`` for one that isn't set."""
+        """Limits by their names; ``None`` for one that isn't set, or is no number."""
         values = await self._connection.command("HMGET", queue.base + "meta", *names)
-        return [None if value is None else int(float(value)) for value in values]
+        return [read_whole(value) for value in values]
 
     async def is_maxed(self, queue: QueueRef) -> bool:
         """Whether as many jobs are active as the queue allows."""
@@ -37,9 +38,9 @@ class RedisLimits:
         """
         return await self._connection.run("rate_left", queue, "" if most is None else most)
 
-    async def forget_rate(self, queue: QueueRef) -> bool:
-        """Forget how many jobs were started, and a manual limit; ``False`` if there was nothing to forget."""
-        return await self._connection.command("DEL", queue.base + "limiter") == 1
+    async def forget_rate(self, queue: QueueRef) -> None:
+        """Forget how many jobs were started, and a manual limit."""
+        await self._connection.command("DEL", queue.base + "limiter")
 
     async def wake(self, queue: QueueRef) -> None:
         """A slot of a queue with a limit was given up: let other workers know."""

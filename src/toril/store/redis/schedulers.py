@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from toril.errors import ScriptError
+from toril.model.duration import MAX_MS
 from toril.model.names import QueueRef
 from toril.store.redis.coalesce import Coalescer
 from toril.store.redis.codec import accept, fields_of, pack
@@ -107,4 +108,5 @@ def _answer(reply: Any) -> str | Exception | None:
 
 
 def _due_ms(score: bytes) -> int:
-    return int(float(score))
+    # An endless score is no time, and the others must be read all the same.
+    return int(min(max(float(score), -MAX_MS), MAX_MS))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from toril.errors import ScriptError, StoreMisconfigured
 from toril.model.names import QueueRef
 from toril.store.redis.codec import text
-from toril.store.redis.connection import Connection
+from toril.store.redis.connection import Connection, literally
 from toril.store.redis.waiting import client_name
 
 _logger = logging.getLogger(__name__)
@@ -50,7 +49,7 @@ class Watching:
         """Names of the queues that have a meta, in order."""
         start, end = f"{prefix}:", ":meta"
         found: set[str] = set()
-        async for key in self._keys(_literally(start) + "*" + end):
+        async for key in self._keys(literally(start) + "*" + end):
             name = key[len(start) : -len(end)]
             # What has a colon is of another prefix, or of a job.
             if name and ":" not in name:
@@ -59,14 +58,9 @@ class Watching:
 
     async def _keys(self, pattern: str) -> AsyncIterator[str]:
         for node in await self._connection.nodes():
-            cursor = b"0"
-            while True:
-                words = ("SCAN", cursor, "MATCH", pattern, "COUNT", _STEP, "TYPE", "hash")
-                cursor, keys = await self._connection.command_at(node, *words)
+            async for keys in self._connection.scan_at(node, pattern, _STEP, "TYPE", "hash"):
                 for key in keys:
                     yield text(key)
-                if int(cursor) == 0:
-                    break
 
 
 def _description(line: str) -> dict[str, str]:
@@ -77,7 +71,3 @@ def _description(line: str) -> dict[str, str]:
 def _asks_for_slots(client: Mapping[str, str]) -> bool:
     """A client of a cluster has connections on which it did nothing but learn where the slots are."""
     return client.get("cmd", "").partition("|")[0] in ("cluster", "command")
-
-
-def _literally(part: str) -> str:
-    return re.sub(r"([\\*?\[\]])", r"\\\1", part)

@@ -1,7 +1,6 @@
 --- Become the one who moves the cursor of a named reader. A new reader begins at `id`, or now if that is ''.
 --- @args    reader owner id
 --- @returns id and count of the cursor; the count is '' if it is not known
-
 --- @include "stream"
 
 local key = base .. 'toril:reader:' .. reader

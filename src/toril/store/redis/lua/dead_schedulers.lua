@@ -6,8 +6,6 @@
 --- @include "state_of"
 
 local call = redis.call
--- So many entries of a list are looked at; a job further back counts as waiting.
-local MOST_LISTED = 10000
 local over = { completed = true, failed = true, unknown = true }
 
 local late = call('ZRANGEBYSCORE', base .. 'repeat', 0, before, 'WITHSCORES', 'LIMIT', first, most)

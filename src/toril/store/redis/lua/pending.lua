@@ -6,9 +6,7 @@
 --- @include "state_of"
 
 local call = redis.call
--- So many entries of a list are looked at for a child; one further back is taken to be there. When the call
--- has looked at so many in all, only the sorted sets are asked.
-local MOST_LISTED = 10000
+-- When the call has looked at so many entries of lists, it asks the sorted sets only.
 local BUDGET = 100000
 local spent = 0
 

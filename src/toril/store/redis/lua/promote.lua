@@ -2,6 +2,7 @@
 --- @args    id
 --- @returns 0 or a refusal
 --- @errors  -3 not delayed
+--- @include "marker"
 --- @include "gate"
 --- @include "pushes"
 
@@ -10,7 +11,7 @@ if call('ZREM', base .. 'delayed', id) == 0 then
   return -3
 end
 -- Version 4 of BullMQ left a marker at the end of the line.
-if string.sub(call('LINDEX', base .. 'wait', 0) or '', 1, 2) == '0:' then
+if is_marker(call('LINDEX', base .. 'wait', 0)) then
   call('LPOP', base .. 'wait')
 end
 push_ready(base, id, tonumber(call('HGET', base .. id, 'priority')), 'L', gate_is_open(base))

@@ -1,7 +1,6 @@
 --- Events behind an id, and the state of the stream at the same moment.
 --- @args    after count
 --- @returns { last id, added, length, first id }, entries
-
 --- @include "stream"
 
 local facts = stream_facts()

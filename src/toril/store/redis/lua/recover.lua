@@ -1,6 +1,7 @@
 --- Give back jobs whose worker is gone: active ones without a lock at two checks in a row.
 --- @args    most_stalled interval_ms now
 --- @returns the ids that wait again; none when another worker has checked within the interval
+--- @include "marker"
 --- @include "gate"
 --- @include "pushes"
 
@@ -14,7 +15,7 @@ end
 
 local function recover(id)
   local job_key = base .. id
-  if string.sub(id, 1, 2) == '0:' then
+  if is_marker(id) then
     call('LREM', base .. 'active', 1, id)
     return false
   end

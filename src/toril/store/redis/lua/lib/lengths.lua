@@ -1,4 +1,5 @@
 --- How many jobs a state holds, and how it is stored.
+--- @include "marker"
 
 local lists = { wait = true, active = true, paused = true }
 
@@ -8,8 +9,8 @@ local function length_of(state)
     return redis.call('ZCARD', key)
   end
   local length = redis.call('LLEN', key)
-  -- Version 4 of BullMQ left a marker at the end of the lists that jobs wait in.
-  if state ~= 'active' and string.sub(redis.call('LINDEX', key, -1) or '', 1, 2) == '0:' then
+  -- The marker stands at the end.
+  if state ~= 'active' and is_marker(redis.call('LINDEX', key, -1)) then
     length = length - 1
     if length > 0 then
       redis.call('RPOP', key)

@@ -1,5 +1,8 @@
 --- Where a job is.
 
+-- Entries of a list to look at, where a job further back may be taken to be there.
+local MOST_LISTED = 10000
+
 --- Lists are looked through from the end that is served next, and no further than so many entries.
 local function is_listed(key, id, most)
   if redis.call('LPOS', key, id, 'RANK', -1, 'MAXLEN', most) then

@@ -1,5 +1,6 @@
 --- Take jobs for a worker: what one fetch after the other would take, in one go.
 --- claim: { token, lock_ms, count, now, worker, max, duration }; worker, max and duration may be missing.
+--- @include "marker"
 --- @include "gate"
 --- @include "pushes"
 
@@ -52,7 +53,7 @@ end
 local function without_markers(ids)
   local jobs = {}
   for _, id in ipairs(ids) do
-    if string.sub(id, 1, 2) ~= '0:' then
+    if not is_marker(id) then
       jobs[#jobs + 1] = id
     end
   end
