@@ -74,8 +74,18 @@ async def test_the_place_of_a_reader(teller: Teller, database: Database) -> None
     assert await store.move(queue, "old", "b", Place(StreamId(6, 0))) is True
     assert await store.claim(queue, "old", "b", None) == Place(StreamId(6, 0))
     assert await store.forget(queue, "old") is True
-    assert await store.move(queue, "old", "b", end) is False
+    assert await store.forget(queue, "old") is False
     assert database.command("EXISTS", f"{queue.base}toril:reader:old") == 0
+
+
+async def test_the_place_of_a_reader_that_was_lost_is_made_again(teller: Teller) -> None:
+    store, queue, place = teller.store.events, teller.queue, Place(StreamId(5, 1), 7)
+    await store.claim(queue, "old", "a", None)
+    await store.forget(queue, "old")
+
+    assert await store.move(queue, "old", "a", place) is True
+    assert await store.move(queue, "old", "b", Place(BEGINNING)) is False
+    assert await store.claim(queue, "old", "b", None) == place
 
 
 async def test_publishing_trims_as_told(teller: Teller, database: Database) -> None:

@@ -7,7 +7,7 @@ import uuid
 from collections import deque
 from collections.abc import Sequence
 
-from toril.errors import ReaderReplaced, StoreUnavailable
+from toril.errors import ReaderReplaced, StoreError, StoreUnavailable
 from toril.model.names import QueueRef
 from toril.model.stream import Place
 from toril.store.contract import Store
@@ -33,6 +33,7 @@ class Cursor:
         self._saved: Place | None = None
         self._tried_at = 0.0
         self._unsaved = 0
+        self._forgotten = False
 
     async def begin(self, store: Store, start: Place | None) -> Place:
         """Where to begin: where the reader stopped, else ``start``, else now."""
@@ -42,6 +43,7 @@ class Cursor:
             place = start or await store.events.end(self._queue)
         self._open.clear()
         self._handled = self._saved = place
+        self._forgotten = False
         return place
 
     def handled(self, place: Place, listeners: Sequence[asyncio.Task[None]]) -> None:
@@ -58,7 +60,7 @@ class Cursor:
 
     def due_in(self) -> float | None:
         """Seconds until it should be written; ``None`` if there is nothing to write."""
-        if self._reader is None or (not self._open and self._handled == self._saved):
+        if self._reader is None or self._forgotten or (not self._open and self._handled == self._saved):
             return None
         if self._unsaved >= _EVENTS:
             return 0.0
@@ -74,15 +76,22 @@ class Cursor:
         self._tried_at, self._unsaved = asyncio.get_running_loop().time(), 0
         self._advance()
         place = self._handled
-        if self._reader is None or place is None or place == self._saved:
+        if self._reader is None or self._forgotten or place is None or place == self._saved:
             return
         if not await store.events.move(self._queue, self._reader, self._owner, place):
             raise ReaderReplaced(self._reader, self._queue.name)
         self._saved = place
 
     async def forget(self, store: Store) -> bool:
-        """Remove it; ``False`` if there was none."""
-        return self._reader is not None and await store.events.forget(self._queue, self._reader)
+        """Remove it, and write it no more until it begins anew; ``False`` if there was none."""
+        if self._reader is None:
+            return False
+        self._forgotten = True
+        try:
+            return await store.events.forget(self._queue, self._reader)
+        except StoreError:
+            self._forgotten = False
+            raise
 
     async def save_if_due(self, store: Store) -> None:
         """Write it now and then; a server that is away gets it later.

@@ -294,7 +294,11 @@ class QueueEvents:
         await self._cursor.save((await self._open()).store)
 
     async def forget(self) -> bool:
-        """Remove the stored place of a named reader, which then begins anew; ``False`` if there was none."""
+        """Remove the stored place of a named reader; ``False`` if there was none.
+
+        A loop reads on, but its place is not written any more. When the reader is made ready after ``close``,
+        or made anew, it begins like a new one.
+        """
         return await self._cursor.forget((await self._link.open()).store)
 
     async def close(self) -> None:

@@ -157,6 +157,59 @@ async def test_a_reader_can_be_forgotten(queue: Queue, new_events: EventsFactory
     assert await new_events().forget() is False
 
 
+async def test_a_reader_that_is_forgotten_reads_on_and_writes_no_more(
+    queue: Queue, new_events: EventsFactory, database: Database
+) -> None:
+    events = await new_events(reader="gone").ready()
+    await tick(queue, 0)
+    await read(events, 1)
+    await events.forget()
+    await tick(queue, 1, 2)
+
+    assert numbers(await read(events, 2)) == [1, 2]
+    await events.commit()
+    await events.close()
+    assert database.command("EXISTS", cursor_of(queue, "gone")) == 0
+
+    await tick(queue, 3)
+    await events.ready()
+    await tick(queue, 4)
+    assert numbers(await read(events, 1)) == [4]
+    await events.commit()
+    assert database.command("EXISTS", cursor_of(queue, "gone")) == 1
+
+
+@pytest.mark.parametrize("loss", ["obliterate", "server", "cursor"])
+async def test_a_place_that_is_lost_is_written_anew(
+    queue: Queue, new_events: EventsFactory, database: Database, loss: str
+) -> None:
+    events = await new_events(reader="billing").ready()
+    await tick(queue, 0)
+    await read(events, 1)
+    await events.commit()
+    if loss == "obliterate":
+        await queue.obliterate()
+    elif loss == "server":
+        database.empty()
+    else:
+        database.command("DEL", cursor_of(queue, "billing"))
+    assert database.command("EXISTS", cursor_of(queue, "billing")) == 0
+    await tick(queue, 1)
+
+    expected = ["tick"] if loss == "cursor" else ["gap", "tick"]
+    told = await read(events, len(expected))
+    assert names(told) == expected
+    await events.commit()
+    assert database.command("HGET", cursor_of(queue, "billing"), "id") == told[-1].id
+
+    # Who has begun since wins all the same.
+    await new_events(reader="billing").ready()
+    await tick(queue, 2)
+    await read(events, 1)
+    with pytest.raises(ReaderReplaced):
+        await events.commit()
+
+
 class Log:
     """What one named reader was told, over all its lives."""
 
