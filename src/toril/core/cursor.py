@@ -28,7 +28,8 @@ class Cursor:
         self._reader = reader
         self._owner = uuid.uuid4().hex
         # Places, and the listeners that must have returned before they count.
-        self._open: deque[tuple[Place, Sequence[asyncio.Task[None]]]] = deque()
+        self._open: deque[tuple[Place, Sequence[asyncio.Future[None]]]] = deque()
+        self._held: asyncio.Future[None] | None = None
         self._handled: Place | None = None
         self._saved: Place | None = None
         self._tried_at = 0.0
@@ -42,6 +43,7 @@ class Cursor:
         else:
             place = start or await store.events.end(self._queue)
         self._open.clear()
+        self._held = None
         self._handled = self._saved = place
         self._forgotten = False
         return place
@@ -53,6 +55,17 @@ class Cursor:
             self._open.append((place, listeners))
         else:
             self._handled = place
+
+    def hold(self, place: Place, listeners: Sequence[asyncio.Task[None]]) -> None:
+        """An event is not handled yet, though later ones may be: it keeps the cursor until ``release``."""
+        self._held = asyncio.get_running_loop().create_future()
+        self._open.append((place, [*listeners, self._held]))
+
+    def release(self) -> None:
+        """What was held is handled, as soon as its listeners return; nothing happens if nothing was."""
+        if self._held is not None:
+            self._held.set_result(None)
+            self._held = None
 
     def _advance(self) -> None:
         while self._open and all(listener.done() for listener in self._open[0][1]):

@@ -194,15 +194,19 @@ class QueueEvents:
         return self._signals.any_but("error")
 
     def _start_pump(self, access: Access) -> None:
-        if self._pump is None and self._buffer is None:
-            self._pump = asyncio.create_task(self._tell_listeners(access))
+        if self._pump is not None or self._buffer is not None:
+            return
+        if self._in_hand is not None:
+            # What a loop left in hand is still not handled, whatever listeners hear behind it.
+            self._cursor.hold(*self._in_hand)
+            self._in_hand = None
+        self._pump = asyncio.create_task(self._tell_listeners(access))
 
     async def _tell_listeners(self, access: Access) -> None:
         """What a loop would do, for listeners alone."""
         try:
             async with aclosing(self._read(access)) as events:
                 async for _ in events:
-                    self._count_as_handled()
                     await self._signals.catch_up(_LISTENERS)
         except TorilError as error:
             _logger.warning("a reader of events has stopped", extra={"queue": self.name, "error": str(error)})
@@ -222,18 +226,34 @@ class QueueEvents:
         in_loop = access is None
         if access is None:
             access = await self._open()
-            await self._stop_pump()
         buffer = self._take_over(access, self._place if in_loop else self._told)
         try:
+            if in_loop:
+                await self._stop_pump()
+                self._count_as_handled()
             while (taken := await self._next(access, buffer)) is not None:
                 event, count = taken
                 place = Place(StreamId.parse(event.id), count)
-                if in_loop:
-                    self._place = place
-                self._in_hand = (place, self._tell(event, place))
+                listeners = self._tell(event, place)
+                if not in_loop:
+                    self._cursor.handled(place, listeners)
+                    yield event
+                    continue
+                self._place, self._in_hand = place, (place, listeners)
                 yield event
+                if self._buffer is buffer:
+                    self._count_as_handled()
         finally:
-            access.feed_of(self.ref).unfollow(buffer)
+            self._leave(access, buffer, in_loop)
+
+    def _leave(self, access: Access, buffer: _Buffer, in_loop: bool) -> None:
+        """The end of a loop, after which listeners go on without it, or of theirs."""
+        access.feed_of(self.ref).unfollow(buffer)
+        if self._buffer is not buffer:
+            return
+        self._buffer = None
+        if in_loop and self._has_listeners():
+            self._start_pump(access)
 
     def _take_over(self, access: Access, place: Place | None) -> _Buffer:
         feed, before = access.feed_of(self.ref), self._buffer
@@ -246,8 +266,7 @@ class QueueEvents:
         return self._buffer
 
     async def _next(self, access: Access, buffer: _Buffer) -> tuple[Event, int | None] | None:
-        """The next event; ``None`` at the end of this loop. What was handed out before is handled now."""
-        self._count_as_handled()
+        """The next event; ``None`` at the end of this loop."""
         while self._buffer is buffer:
             await self._cursor.save_if_due(access.store)
             taken = buffer.next()
@@ -271,6 +290,7 @@ class QueueEvents:
         in_hand, self._in_hand = self._in_hand, None
         if in_hand is not None:
             self._cursor.handled(*in_hand)
+        self._cursor.release()
 
     async def cause_of(self, event: Event) -> ChildFailure | None:
         """Why a parent failed: its child, that child's own, and so on, with their reasons as they are now.
@@ -319,5 +339,5 @@ class QueueEvents:
                 _logger.warning(
                     "the place of a reader was not written", extra={"queue": self.name, "error": str(error)}
                 )
-        self._place = None
+        self._place = self._in_hand = None
         await self._link.close()

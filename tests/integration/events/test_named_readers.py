@@ -125,6 +125,28 @@ async def test_an_event_counts_when_its_listeners_have_returned(
     go_on.set()
 
 
+async def test_listeners_do_not_count_what_a_loop_had_in_hand(
+    queue: Queue, new_events: EventsFactory, database: Database
+) -> None:
+    """They go on when the loop has ended; what it had in hand is handled when ``commit`` says so."""
+    told: list[Event] = []
+    events = new_events(reader="both")
+    events.on("tick", told.append)
+    await events.ready()
+    await tick(queue, 0, 1)
+    handled, in_hand = await read(events, 2)
+    await tick(queue, 2)
+    await eventually(lambda: numbers(told) == [0, 1, 2])
+    await events.close()
+    assert database.command("HGET", cursor_of(queue, "both"), "id") == handled.id
+
+    assert [event.id for event in await read(events, 1)] == [in_hand.id]
+    await tick(queue, 3)
+    await eventually(lambda: numbers(told)[-1] == 3)
+    await events.commit()
+    assert database.command("HGET", cursor_of(queue, "both"), "id") == told[-1].id
+
+
 async def test_the_newest_one_of_a_name_wins(
     queue: Queue, new_events: EventsFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
