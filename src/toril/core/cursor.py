@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
 from collections import deque
 from collections.abc import Sequence
@@ -12,8 +13,12 @@ from toril.model.names import QueueRef
 from toril.model.stream import Place
 from toril.store.contract import Store
 
+_logger = logging.getLogger(__name__)
+
 # A cursor is written after so many seconds, or so many events, whichever comes first.
 _EVERY, _EVENTS = 1.0, 1000
+# So many places may wait for listeners before those between them are put together.
+_OPEN = 1000
 
 
 class Cursor:
@@ -29,6 +34,8 @@ class Cursor:
         self._owner = uuid.uuid4().hex
         # Places, and the listeners that must have returned before they count.
         self._open: deque[tuple[Place, Sequence[asyncio.Future[None]]]] = deque()
+        self._most_open = _OPEN
+        self._stuck: Place | None = None
         self._held: asyncio.Future[None] | None = None
         self._handled: Place | None = None
         self._saved: Place | None = None
@@ -50,11 +57,15 @@ class Cursor:
 
     def handled(self, place: Place, listeners: Sequence[asyncio.Task[None]]) -> None:
         """An event was handled, as soon as its listeners return."""
+        if self._reader is None:
+            return
         self._unsaved += 1
-        if self._open or listeners:
-            self._open.append((place, listeners))
-        else:
+        if not self._open and not listeners:
             self._handled = place
+            return
+        self._open.append((place, listeners))
+        if len(self._open) > self._most_open:
+            self._tidy()
 
     def hold(self, place: Place, listeners: Sequence[asyncio.Task[None]]) -> None:
         """An event is not handled yet, though later ones may be: it keeps the cursor until ``release``."""
@@ -70,6 +81,25 @@ class Cursor:
     def _advance(self) -> None:
         while self._open and all(listener.done() for listener in self._open[0][1]):
             self._handled = self._open.popleft()[0]
+
+    def _tidy(self) -> None:
+        """Keep those that still wait, and the last one of those in a row that don't."""
+        self._advance()
+        kept: deque[tuple[Place, Sequence[asyncio.Future[None]]]] = deque()
+        for place, listeners in self._open:
+            running = [one for one in listeners if not one.done()]
+            if kept and not running and not kept[-1][1]:
+                kept.pop()
+            kept.append((place, running))
+        self._open = kept
+        # Twice as many, so that the work for each event is bounded also if very many wait.
+        self._most_open = max(_OPEN, 2 * len(kept))
+        if kept and kept[0][0] != self._stuck:
+            self._stuck = kept[0][0]
+            _logger.warning(
+                "the place of a reader can't move on: an event is not handled yet",
+                extra={"queue": self._queue.name, "reader": self._reader, "event": str(self._stuck.id)},
+            )
 
     def due_in(self) -> float | None:
         """Seconds until it should be written; ``None`` if there is nothing to write."""

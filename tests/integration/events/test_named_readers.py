@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.events.reading import PATIENCE, names, read, read_until
+from tests.integration.events.reading import PATIENCE, cursor_of, names, numbers, read, read_until, tick
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from tests.support.factories import EventsFactory
@@ -19,19 +19,6 @@ from tests.support.program import Program
 from toril import Event, Queue, QueueEvents, ReaderReplaced
 
 JOBS = 10_000
-
-
-def cursor_of(queue: Queue, reader: str) -> str:
-    return f"{queue.ref.base}toril:reader:{reader}"
-
-
-async def tick(queue: Queue, *numbers: int) -> None:
-    for number in numbers:
-        await queue.publish_event("tick", n=number)
-
-
-def numbers(events: list[Event]) -> list[int]:
-    return [int(event.fields["n"]) for event in events]
 
 
 async def test_a_reader_goes_on_where_it_stopped(queue: Queue, new_events: EventsFactory) -> None:
@@ -125,28 +112,6 @@ async def test_an_event_counts_when_its_listeners_have_returned(
     go_on.set()
 
 
-async def test_listeners_do_not_count_what_a_loop_had_in_hand(
-    queue: Queue, new_events: EventsFactory, database: Database
-) -> None:
-    """They go on when the loop has ended; what it had in hand is handled when ``commit`` says so."""
-    told: list[Event] = []
-    events = new_events(reader="both")
-    events.on("tick", told.append)
-    await events.ready()
-    await tick(queue, 0, 1)
-    handled, in_hand = await read(events, 2)
-    await tick(queue, 2)
-    await eventually(lambda: numbers(told) == [0, 1, 2])
-    await events.close()
-    assert database.command("HGET", cursor_of(queue, "both"), "id") == handled.id
-
-    assert [event.id for event in await read(events, 1)] == [in_hand.id]
-    await tick(queue, 3)
-    await eventually(lambda: numbers(told)[-1] == 3)
-    await events.commit()
-    assert database.command("HGET", cursor_of(queue, "both"), "id") == told[-1].id
-
-
 async def test_the_newest_one_of_a_name_wins(
     queue: Queue, new_events: EventsFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -177,59 +142,6 @@ async def test_a_reader_can_be_forgotten(queue: Queue, new_events: EventsFactory
     assert await events.forget() is False
     assert database.command("EXISTS", cursor_of(queue, "gone")) == 0
     assert await new_events().forget() is False
-
-
-async def test_a_reader_that_is_forgotten_reads_on_and_writes_no_more(
-    queue: Queue, new_events: EventsFactory, database: Database
-) -> None:
-    events = await new_events(reader="gone").ready()
-    await tick(queue, 0)
-    await read(events, 1)
-    await events.forget()
-    await tick(queue, 1, 2)
-
-    assert numbers(await read(events, 2)) == [1, 2]
-    await events.commit()
-    await events.close()
-    assert database.command("EXISTS", cursor_of(queue, "gone")) == 0
-
-    await tick(queue, 3)
-    await events.ready()
-    await tick(queue, 4)
-    assert numbers(await read(events, 1)) == [4]
-    await events.commit()
-    assert database.command("EXISTS", cursor_of(queue, "gone")) == 1
-
-
-@pytest.mark.parametrize("loss", ["obliterate", "server", "cursor"])
-async def test_a_place_that_is_lost_is_written_anew(
-    queue: Queue, new_events: EventsFactory, database: Database, loss: str
-) -> None:
-    events = await new_events(reader="billing").ready()
-    await tick(queue, 0)
-    await read(events, 1)
-    await events.commit()
-    if loss == "obliterate":
-        await queue.obliterate()
-    elif loss == "server":
-        database.empty()
-    else:
-        database.command("DEL", cursor_of(queue, "billing"))
-    assert database.command("EXISTS", cursor_of(queue, "billing")) == 0
-    await tick(queue, 1)
-
-    expected = ["tick"] if loss == "cursor" else ["gap", "tick"]
-    told = await read(events, len(expected))
-    assert names(told) == expected
-    await events.commit()
-    assert database.command("HGET", cursor_of(queue, "billing"), "id") == told[-1].id
-
-    # Who has begun since wins all the same.
-    await new_events(reader="billing").ready()
-    await tick(queue, 2)
-    await read(events, 1)
-    with pytest.raises(ReaderReplaced):
-        await events.commit()
 
 
 class Log:
