@@ -41,6 +41,41 @@ async def test_what_is_told_after_the_end_is_behind_it(teller: Teller, feed: Eve
     assert (await feed.look(teller.queue, BEGINNING, 2)).more is True
 
 
+async def look_through(feed: EventFeed, queue: QueueRef) -> list[list[int]]:
+    """The numbers of all events, as looks at most 500 at a time found them."""
+    looks: list[list[int]] = []
+    after = BEGINNING
+    while True:
+        look = await feed.look(queue, after, 500)
+        looks.append([int(raw[b"n"]) for _, raw in look.entries])
+        if not look.more:
+            return looks
+        after = StreamId.parse(look.entries[-1][0])
+
+
+async def test_a_look_brings_few_big_events(teller: Teller, feed: EventFeed) -> None:
+    """The server is busy as long as it takes to copy them."""
+    sizes = [1] * 50 + [300_000] * 40 + [1] * 50
+    for number, size in enumerate(sizes):
+        await teller.store.events.publish(teller.queue, ["tick", "n", str(number), "x", "x" * size], 1000)
+
+    looks = await look_through(feed, teller.queue)
+
+    assert [number for look in looks for number in look] == list(range(140))
+    assert max(sum(sizes[number] for number in look) for look in looks) < 3_000_000
+    assert [len(look) for look in looks if 60 in look] == [1]
+
+
+async def test_a_look_brings_many_small_events(teller: Teller, feed: EventFeed) -> None:
+    for number in range(1020):
+        await teller.store.events.publish(teller.queue, ["tick", "n", str(number)], 2000)
+
+    looks = await look_through(feed, teller.queue)
+
+    assert [number for look in looks for number in look] == list(range(1020))
+    assert [len(look) for look in looks] == [500, 500, 20]
+
+
 async def test_a_wait_ends_with_an_event(teller: Teller, feed: EventFeed) -> None:
     other = QueueRef(teller.queue.prefix, "other")
     waiting = asyncio.create_task(feed.wait({teller.queue: BEGINNING, other: BEGINNING}, 10, asyncio.Event()))

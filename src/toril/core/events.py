@@ -26,6 +26,8 @@ _logger = logging.getLogger(__name__)
 
 # Events that are kept ready for one reader; more are read when it has handled these.
 _ROOM = 500
+# Their bytes: no more are read once there are so many.
+_ROOM_BYTES = 1024 * 1024
 # Async listeners that may run at a time, until the reader waits for them.
 _LISTENERS = 1000
 
@@ -38,13 +40,15 @@ class _Buffer(Follower):
         self._signals = signals
         self._feed = feed
         self._events: deque[tuple[Event, int | None]] = deque()
+        self._bytes = 0
         self._arrived = asyncio.Event()
 
     def has_room(self) -> bool:
-        return len(self._events) < _ROOM
+        return len(self._events) < _ROOM and self._bytes < _ROOM_BYTES
 
     def take(self, events: Sequence[tuple[Event, int | None]]) -> None:
         self._events.extend(events)
+        self._bytes += sum(_bytes_of(event) for event, _ in events)
         self._arrived.set()
 
     def lose(self) -> None:
@@ -61,6 +65,7 @@ class _Buffer(Follower):
             return None
         had_room = self.has_room()
         event = self._events.popleft()
+        self._bytes -= _bytes_of(event[0])
         if not had_room and self.has_room():
             self._feed.stir()
         return event
@@ -76,6 +81,10 @@ class _Buffer(Follower):
     def wake(self) -> None:
         """End a wait."""
         self._arrived.set()
+
+
+def _bytes_of(event: Event) -> int:
+    return sum(map(len, event.raw.values()))
 
 
 class QueueEvents:

@@ -211,7 +211,7 @@ class EventFeed(Protocol):
     """
 
     async def look(self, queue: QueueRef, after: StreamId, count: int) -> Look:
-        """The stream, and its first ``count`` entries behind an id, at one moment."""
+        """The stream, and its first ``count`` entries behind an id, at one moment; fewer if they are big."""
         ...
 
     async def wait(
