@@ -45,6 +45,8 @@ class Cursor:
 
     async def begin(self, store: Store, start: Place | None) -> Place:
         """Where to begin: where the reader stopped, else ``start``, else now."""
+        if start is not None and await self._is_yet_to_come(store, start):
+            start = None
         if self._reader is not None:
             place = await store.events.claim(self._queue, self._reader, self._owner, start)
         else:
@@ -54,6 +56,13 @@ class Cursor:
         self._handled = self._saved = place
         self._forgotten = False
         return place
+
+    async def _is_yet_to_come(self, store: Store, start: Place) -> bool:
+        """Whether no event can have had this id: neither the stream has come to it, nor the time."""
+        if start.id.ms <= store.now_ms():
+            # A stream that has not come to it is another one: reading finds the gap.
+            return False
+        return (await store.events.end(self._queue)).id < start.id
 
     def handled(self, place: Place, listeners: Sequence[asyncio.Task[None]]) -> None:
         """An event was handled, as soon as its listeners return."""

@@ -107,7 +107,8 @@ class QueueEvents:
         prefix: Prefix of all keys of the queue.
         reader: Name to keep the place under. One process at a time uses a name: the newest one wins, and the
             others stop with ``ReaderReplaced``.
-        last_event_id: Begin behind this event; ``"0"`` is the oldest there is, ``"$"`` and ``None`` are now.
+        last_event_id: Begin behind this event; ``"0"`` is the oldest there is, ``"$"`` and ``None`` are now,
+            and so is an id of the future.
             A named reader that has read before goes on where it was instead.
         blocking_timeout: Seconds that one wait lasts on the server; shorter ones notice a lost server sooner.
 
