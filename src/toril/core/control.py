@@ -102,7 +102,7 @@ class Control(Removal):
         Raises:
             OptionError: The name or a field can't be used; nothing was written.
         """
-        words = event_words(name, {**(fields or {}), **more})
+        words = event_words(name, fields, more)
         if max_events is not None:
             check_int(max_events, "max_events")
         return await (await self._open()).store.events.publish(self.ref, words, max_events)
