@@ -11,6 +11,10 @@ BOARD := tests/board
 # Test processes side by side.
 JOBS ?= 2
 
+# A shell counts its own seconds under this name, so only what make was told counts.
+FUZZ_ARGS = $(if $(filter command line,$(origin SECONDS)),--seconds "$(SECONDS)") \
+	$(if $(SEED),--seed "$(SEED)") $(if $(STORY),--story "$(STORY)")
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
@@ -23,7 +27,7 @@ DOCS := $(VENV)/.docs-installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check public-types format golden bench docs lock clean
+.PHONY: help setup demo test check public-types format golden fuzz bench docs lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +57,9 @@ format: $(SETUP) ## Bring the code into form
 
 golden: $(SETUP) ## Replay recorded scenarios of BullMQ (DIR=folder, URL=server, whose database is emptied)
 	@$(BIN)/python -m tests.golden.replay $(if $(DIR),"$(DIR)",tests/golden) $(if $(URL),--url "$(URL)")
+
+fuzz: $(SETUP) $(NODE) ## Tell random stories to BullMQ and toril (SECONDS=n, SEED=text, STORY=file)
+	@$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
 bench: $(SETUP) $(NODE) ## Measure toril and BullMQ side by side (ARGS=... for the benchmark)
 	@$(BIN)/python -m benchmarks.run $(ARGS)

@@ -15,8 +15,8 @@ async def charge(job: Job) -> str:
     return "paid"
 
 
-def tell(job: Job | None, error: BaseException, _previous_state: str) -> None:
-    if job is not None and not isinstance(error, Unrecoverable):
+def tell(job: Job, error: BaseException, _previous_state: str) -> None:
+    if not isinstance(error, Unrecoverable):
         print(f"  {job.data['card']}: {error}, to be tried again")
 
 

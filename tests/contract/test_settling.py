@@ -54,6 +54,22 @@ async def test_a_running_job_is_settled(teller: Teller, verb: str, database: Dat
 
 
 @all_verbs
+async def test_of_an_id_that_runs_twice_the_older_entry_leaves(
+    teller: Teller, verb: str, database: Database
+) -> None:
+    for id in ("a", "b"):
+        await teller.add(job_id=id)
+        await teller.take()
+    # Somebody deletes the job while it runs, and it is added anew.
+    database.command("DEL", teller.key("a"))
+    await teller.add(job_id="a")
+    await teller.take(token="again")
+
+    assert await teller.settle(VERBS[verb]("a", "again")) == [0]
+    assert database.command("LRANGE", teller.key("active"), 0, -1) == ["a", "b"]
+
+
+@all_verbs
 async def test_an_unknown_job(teller: Teller, verb: str, database: Database) -> None:
     before = database.dump()
     answers = await teller.settle(VERBS[verb]("77", "token"))

@@ -44,8 +44,8 @@ OPERATIONS: Mapping[str, Operation] = {
     **ops_worker.OPERATIONS,
 }
 
-# What a caller may expect to be raised. An error of the server or of a script is none of these.
-_REFUSALS = (JobError, OptionError, QueueInUse, ResultTimeout, Steer, UnknownBackoff)
+#: What a caller may expect to be raised. An error of the server or of a script is none of these.
+REFUSALS = (JobError, OptionError, QueueInUse, ResultTimeout, Steer, UnknownBackoff)
 
 # Seconds; no scenario is recorded that takes more than a few.
 _PATIENCE = 30.0
@@ -126,7 +126,7 @@ async def _result(session: Session, index: int, step: Step) -> JSON:
     """What a step gives back, or how toril refuses it; anything else that is raised is a fault."""
     try:
         return await perform(session, step.values)
-    except _REFUSALS as error:
+    except REFUSALS as error:
         return error_view(error)
     except Exception as error:
         raise RuntimeError(f"step {index} {step.op} ({step.key}) broke") from error

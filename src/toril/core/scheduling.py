@@ -143,6 +143,8 @@ class Scheduling(Control):
         terms |= {"next": due_ms} if due_ms is not None else {}
         terms["head"] = head_of(stored, id, plan.stored(plan.done + 1), due_ms)
         job_id = await access.store.schedulers.upsert(self.ref, id, terms)
+        if job_id is None:
+            return None
         record = await access.store.jobs.get(self.ref, job_id)
         # It may have been taken and done meanwhile, and not been kept.
         return (

@@ -9,7 +9,7 @@ from toril.store.contract import FamilyStore
 from toril.store.values import PendingChild
 
 # Parents that are looked at in one call.
-_PAGE = 100
+_PAGE = 10
 # A tree is followed down so many levels; what is deeper counts as able to run.
 _DEEPEST = 50
 

@@ -37,7 +37,7 @@ Steer                                   raised by a handler to say what shall ha
 ├── Delay                               run again later; does not count as an attempt
 ├── ReturnToWait                        run again as soon as a slot is free; not an attempt
 ├── WaitForChildren                     run again when the children are done; not an attempt
-├── RateLimit                           stop the whole queue for a while; not an attempt
+├── RateLimit                           put back; start no job of the queue for a while; not an attempt
 └── AlreadyMoved                        the handler moved the job itself, with its token
     ├── DelayedError
     ├── WaitingError

@@ -13,15 +13,17 @@ class JobError(TorilError):
     Attributes:
         queue: Name of the queue.
         job_id: Id of the job.
+        verb: What was refused.
         code: BullMQ's number for this refusal, 0 where it has none.
     """
 
     code = 0
 
-    def __init__(self, message: str, *, queue: str = "", job_id: str = "") -> None:
+    def __init__(self, message: str, *, queue: str = "", job_id: str = "", verb: str = "") -> None:
         super().__init__(message)
         self.queue = queue
         self.job_id = job_id
+        self.verb = verb
 
 
 class JobNotFound(JobError):

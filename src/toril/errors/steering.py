@@ -92,7 +92,9 @@ class WaitForChildren(Steer):
 
 
 class RateLimit(Steer):
-    """Return the job to wait and start no job of this queue for a while.
+    """Put the job back; its worker, and all workers with a rate limit, start no job of the queue for a while.
+
+    Workers have a rate limit by their own ``limiter`` or by that of the queue. The attempt does not count.
 
     Args:
         duration: Seconds or timedelta.

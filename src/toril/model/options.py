@@ -52,7 +52,7 @@ class AddOptions(TypedDict, total=False):
     """Put the job in front of those that wait; default ``False``, at the end."""
 
     job_id: str
-    """An id of your own, unique in the queue; default the next number. Not an integer, no colon."""
+    """An id of your own, unique in the queue; default the next number. Not an integer; no colon, or two."""
 
     on_duplicate: OnDuplicate
     """When a job of this ``job_id`` exists: ``"ignore"`` (default) the new one and return the old one,

@@ -11,6 +11,7 @@ from toril.errors import (
     Delay,
     FailedChildren,
     InvalidPayload,
+    JobError,
     RateLimit,
     RateLimitError,
     Retry,
@@ -25,6 +26,14 @@ from toril.model.job import JobRecord
 _MOST_STACK = 20_000
 # Characters of a reason; whoever puts a document into an error wants to see its beginning.
 _MOST_REASON = 100_000
+
+# Why a job's children forbid what was to become of it, as BullMQ words it: it is stored, and others read it.
+_FAILED_CHILD = "Cannot complete job {id} because it has at least one failed child. "
+_BY_CHILDREN = {
+    (-4, "finish"): "Job {id} has pending dependencies. moveToFinished",
+    (-9, "finish"): _FAILED_CHILD + "moveToFinished",
+    (-9, "await children"): _FAILED_CHILD + "moveToWaitingChildren",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +116,12 @@ def is_final(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """The text a job fails with: the error's own, or its kind when it says nothing at all."""
+    """The text a job fails with: the error's own, or its kind when it says nothing at all.
+
+    Source: what is stored of a job whose children forbid that it is completed, BullMQ 6.7.
+    """
+    if isinstance(error, JobError) and (error.code, error.verb) in _BY_CHILDREN:
+        return _BY_CHILDREN[error.code, error.verb].format(id=error.job_id)
     try:
         text = str(error)
     except Exception:

@@ -40,7 +40,8 @@ class ScheduleOptions(TypedDict, total=False):
     """Run no sooner than at this instant (with a time zone)."""
 
     end: datetime
-    """Run no later than at this instant (with a time zone)."""
+    """Add no run after this instant (with a time zone); the last one of an interval may be due later, as in
+    BullMQ."""
 
     limit: int
     """Run so many times in all."""
@@ -100,7 +101,8 @@ class Schedule:
             every_ms=_every(given),
             pattern=_pattern(given),
             tz=check_text(given["tz"], "tz") if "tz" in given else None,
-            offset_ms=to_ms(given["offset"], "offset") if "offset" in given else None,
+            # 0 is the phase of a schedule that has none.
+            offset_ms=(to_ms(given["offset"], "offset") or None) if "offset" in given else None,
             start_ms=datetime_to_ms(given["start"], "start") if "start" in given else None,
             end_ms=datetime_to_ms(given["end"], "end") if "end" in given else None,
             limit=check_int(given["limit"], "limit", 1) if "limit" in given else None,

@@ -258,6 +258,7 @@ class Producer(msgspec.Struct, array_like=True):
         head: JSON of the successor's options, open at the end.
         every: Interval in ms, or ``False`` for a pattern.
         next_ms: When a pattern fires next, or ``False``.
+        deid: Deduplication id that its jobs carry, or ``False``.
     """
 
     scheduler: str
@@ -267,6 +268,7 @@ class Producer(msgspec.Struct, array_like=True):
     next_ms: int | bool = False
     priority: int = 0
     lifo: bool = False
+    deid: str | bool = False
 
 
 @dataclass(frozen=True, slots=True)

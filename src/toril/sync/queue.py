@@ -8,8 +8,8 @@ from typing import Any, Self, Unpack
 
 from toril.core.blocking import BlockingJob as Job
 from toril.core.portal import portal
-from toril.core.repeat import RepeatStrategy
 from toril.core.queue import Queue as AsyncQueue
+from toril.core.repeat import RepeatStrategy
 from toril.core.spec import ABSENT, JobSpec
 from toril.core.stuck import StuckParent
 from toril.errors import JobError

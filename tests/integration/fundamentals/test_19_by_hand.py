@@ -7,7 +7,17 @@ import pytest
 from tests.support.clock import Clock
 from tests.support.database import Database
 from tests.support.factories import QueueFactory, WorkerFactory
-from toril import BlockingJob, Job, LockLost, LockMismatch, PendingChildren, Queue, UnknownBackoff, Worker
+from toril import (
+    BlockingJob,
+    Job,
+    JobSpec,
+    LockLost,
+    LockMismatch,
+    PendingChildren,
+    Queue,
+    UnknownBackoff,
+    Worker,
+)
 from toril.store.contract import Store
 
 
@@ -183,6 +193,47 @@ async def test_a_job_with_pending_children_can_not_be_completed(queue: Queue, wo
     with pytest.raises(PendingChildren):
         await worker.complete(job)
     assert await added.state() == "active"
+
+
+async def test_a_success_that_children_forbid_fails_with_the_words_of_bullmq(
+    queue: Queue, new_worker: WorkerFactory, store: Store
+) -> None:
+    async def handler(job: Job) -> None:
+        child = await queue.add("child", parent=job, on_failure="fail_parent")
+        if job.name == "fails":
+            await worker.fail(await take(worker), ValueError())
+        assert await child.state() == ("failed" if job.name == "fails" else "waiting")
+
+    worker = new_worker(handler, store=store)
+    reasons: list[str | None] = []
+    for name in ("waits", "fails"):
+        added = await queue.add(name, job_id=name, lifo=True)
+        await worker.process(await take(worker))
+        await added.refresh()
+        reasons.append(added.failed_reason)
+        await queue.drain()
+
+    assert reasons == [
+        "Job waits has pending dependencies. moveToFinished",
+        "Cannot complete job fails because it has at least one failed child. moveToFinished",
+    ]
+
+
+async def test_a_worker_heeds_the_limit_that_the_end_of_a_job_tells_of(
+    queue: Queue, new_worker: WorkerFactory, store: Store
+) -> None:
+    async def handler(job: Job) -> None:
+        await queue.set_global_rate_limit(1, 60)
+
+    worker = new_worker(handler, store=store)
+    await queue.add_many([JobSpec("a"), JobSpec("b")])
+    await queue.set_global_rate_limit(5, 60)
+
+    batch = await worker.process(await take(worker), fetch_next=True)
+    await queue.remove_rate_limit_key()
+
+    assert batch.limited_ms > 0
+    assert await worker.get_next_job(block=False) is None
 
 
 async def test_a_backoff_nobody_knows_leaves_the_job_where_it_is(queue: Queue, worker: Worker) -> None:

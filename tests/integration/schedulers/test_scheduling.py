@@ -8,36 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.integration.schedulers.runs import iterations, run_one
 from tests.support.clock import Clock
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from tests.support.factories import QueueFactory, WorkerFactory, WorkerStarter
 from toril import Job, JobOwnedByScheduler, JobSpec, OptionError, Queue, Worker
 from toril.store.contract import Store
-
-
-async def iterations(queue: Queue) -> list[Job]:
-    """Jobs that wait for their time or for a worker."""
-    return [*await queue.get_waiting(), *await queue.get_prioritized(), *await queue.get_delayed()]
-
-
-async def run_one(worker: Worker) -> Job:
-    job = await worker.get_next_job(block=False)
-    assert job is not None
-    await worker.complete(job)
-    return job
-
-
-@pytest.fixture
-def timed_queue(new_queue: QueueFactory, store: Store) -> Queue:
-    """A queue on the controlled clock."""
-    return new_queue(store=store)
-
-
-@pytest.fixture
-def timed_worker(new_worker: WorkerFactory, store: Store) -> Worker:
-    """A worker on the controlled clock, to process by hand."""
-    return new_worker(store=store, stalled_interval=30)
 
 
 async def test_jobs_come_at_an_interval(queue: Queue, start_worker: WorkerStarter) -> None:
@@ -99,6 +76,13 @@ async def test_what_a_scheduler_keeps(timed_queue: Queue, clock: Clock) -> None:
     assert (scheduler.name, scheduler.data, scheduler.iteration_count) == ("report", {"to": "all"}, 1)
     assert scheduler.options == {"attempts": 3, "priority": 2, "removeOnComplete": 10}
     assert await timed_queue.get_job_scheduler("nobody") is None
+
+
+async def test_an_offset_of_nothing_is_none(timed_queue: Queue) -> None:
+    job = await timed_queue.upsert_job_scheduler("beat", every=60, offset=0)
+
+    assert job is not None
+    assert job.opts["repeat"] == {"every": 60_000, "count": 1}
 
 
 async def test_pages_of_schedulers(timed_queue: Queue) -> None:

@@ -115,7 +115,7 @@ class ManualWorker:
         )
 
     def _schedules(self, access: Access) -> Schedules:
-        return Schedules(access.store, self.ref, self._settings.repeat_strategy)
+        return Schedules(access.store, self.ref, self._settings.repeat_strategy, self.report)
 
     async def _batch(self, access: Access, taken: Taken) -> Batch:
         """The jobs that were taken; those of schedulers get their successors now."""
@@ -156,9 +156,13 @@ class ManualWorker:
         if access.store.now_ms() < self._limited_until_ms:
             return None
         batch = await self._batch(access, await access.store.jobs.take(self.ref, self._claim(token)))
+        self._heed(access, batch)
+        return batch.jobs[0] if batch.jobs else None
+
+    def _heed(self, access: Access, batch: Batch) -> None:
+        """Take nothing as long as the queue's rate limit lasts, if there is word of it."""
         if batch.limited_ms:
             self._limited_until_ms = access.store.now_ms() + batch.limited_ms
-        return batch.jobs[0] if batch.jobs else None
 
     async def complete(
         self, job: Job, result: Any = None, *, token: str | None = None, fetch_next: bool = False
@@ -202,7 +206,9 @@ class ManualWorker:
         settling = await runner.run(job)
         while True:
             try:
-                return await self._settle(access, settling, fetch_next)
+                batch = await self._settle(access, settling, fetch_next)
+                self._heed(access, batch)
+                return batch
             except (JobError, UnknownBackoff) as error:
                 self.report(error)
                 if settling.error is not None and not isinstance(settling.settlement, AwaitChildren):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from toril.core.repeat import RepeatStrategy, head_of, next_match
-from toril.errors import OptionError, StoreError
+from toril.errors import OptionError, StoreUnavailable
 from toril.model.checks import is_number
 from toril.model.job import Fields, JobRecord
 from toril.model.names import QueueRef
@@ -25,10 +25,17 @@ _OWN_OPTIONS = ("jobId", "delay", "timestamp", "prevMillis", "repeatJobKey", "re
 class Schedules:
     """The schedulers of a queue, as its workers see to them."""
 
-    def __init__(self, store: Store, queue: QueueRef, strategy: RepeatStrategy | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        queue: QueueRef,
+        strategy: RepeatStrategy | None,
+        report: Callable[[BaseException], None],
+    ) -> None:
         self._store = store
         self._queue = queue
         self._strategy = strategy
+        self._report = report
 
     async def advance(self, job: JobRecord) -> None:
         """Add the job that comes after this one. A job that runs again adds none.
@@ -63,7 +70,7 @@ class Schedules:
         while True:
             try:
                 return await self.advance(job)
-            except StoreError:
+            except StoreUnavailable:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -91,6 +98,7 @@ class Schedules:
             due_ms if due_ms is not None else False,
             priority if isinstance(priority, int) else 0,
             stored.get("lifo") is True,
+            _deduplication_id(stored) or False,
         )
 
     async def put_back(self, interval_ms: int) -> list[str]:
@@ -99,8 +107,15 @@ class Schedules:
         Args:
             interval_ms: Only what is overdue for so long, and by one worker in so long.
         """
-        lost = await self._store.schedulers.lost(self._queue, interval_ms, interval_ms)
-        return [one.scheduler.id for one in lost if await self._restore(one)]
+        restored: list[str] = []
+        for lost in await self._store.schedulers.lost(self._queue, interval_ms, interval_ms):
+            try:
+                if await self._restore(lost):
+                    restored.append(lost.scheduler.id)
+            except Exception as error:
+                # One schedule that nobody understands must not keep the others from being seen to.
+                self._report(error)
+        return restored
 
     async def _restore(self, lost: LostIteration) -> bool:
         scheduler = lost.scheduler
@@ -109,7 +124,9 @@ class Schedules:
         made = JobRecord(self._queue, job, {**lost.job})
         repeat = _repeat_of(scheduler.fields)
         plan = Schedule.from_stored(repeat)
-        produced, now_ms = repeat["count"], self._store.now_ms()
+        # The counter of the scheduler goes on when it is changed, that of its jobs begins anew.
+        produced = _count(_plan_of(made.stored_opts)[1]) or repeat["count"]
+        now_ms = self._store.now_ms()
         skips = _missed(stored) == "skip"
         if not lost.job and not skips:
             if plan.is_over(produced, now_ms) or (plan.limit is not None and produced >= plan.limit):
@@ -120,6 +137,8 @@ class Schedules:
                 "priority": stored.get("priority", 0),
                 "lifo": stored.get("lifo", False),
             }
+            if deid := _deduplication_id(stored):
+                terms["deid"] = deid
             return await self._store.schedulers.put_back(self._queue, scheduler, terms)
         if plan.is_over(produced + 1, now_ms):
             return False
@@ -139,7 +158,8 @@ def is_missed(job: JobRecord, now_ms: int) -> bool:
     opts = job.stored_opts
     plan, _ = _plan_of(opts)
     due = job.id.rpartition(":")[2]
-    if _missed(opts) != "skip" or plan is None or not due.isdigit():
+    # One that was taken in time may run again whenever it likes.
+    if job.attempts_started > 1 or _missed(opts) != "skip" or plan is None or not due.isdigit():
         return False
     try:
         following_ms = plan.with_cron().following_ms(int(due))
@@ -158,6 +178,13 @@ def _plan_of(opts: Mapping[str, Any]) -> tuple[Schedule | None, dict[str, Any]]:
     if not isinstance(repeat, dict):
         return None, {}
     return Schedule.from_stored(cast("dict[str, Any]", repeat)), cast("dict[str, Any]", repeat)
+
+
+def _deduplication_id(opts: Mapping[str, Any]) -> str | None:
+    """Only jobs of BullMQ's schedulers have one."""
+    rule = opts.get("de")
+    id = cast("dict[str, Any]", rule).get("id") if isinstance(rule, dict) else None
+    return id if isinstance(id, str) else None
 
 
 def _count(repeat: Mapping[str, Any]) -> int:

@@ -52,7 +52,8 @@ _REFUSALS: dict[int, tuple[type[JobError], str]] = {
 def refusal(number: int, verb: str, queue: QueueRef, id: str) -> JobError:
     """The exception for a number that a script refused a job with."""
     kind, text = _REFUSALS.get(number, (JobError, "unknown refusal " + str(number) + " of job {id} ({verb})"))
-    return kind(text.format(id=id, queue=queue.name, verb=verb), queue=queue.name, job_id=id)
+    message = text.format(id=id, queue=queue.name, verb=verb)
+    return kind(message, queue=queue.name, job_id=id, verb=verb)
 
 
 def accept(number: int, verb: str, queue: QueueRef, id: str) -> int:

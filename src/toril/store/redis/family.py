@@ -12,7 +12,7 @@ from toril.store.values import Dependencies, PendingChild
 
 KINDS = ("processed", "unprocessed", "ignored", "failed")
 # Children of a job that are looked at to tell whether it can ever run.
-_MOST_CHILDREN = 200
+_MOST_CHILDREN = 100
 
 
 class RedisFamily:

@@ -151,7 +151,7 @@ end
 local function release_parents()
   for _, key in ipairs(cmsgpack.unpack(release)) do
     if call('HDEL', key, 'flowAttachmentFailed') == 0 then
-      for_few().release(key, tonumber(now))
+      for_few().release(key, nil, tonumber(now))
     end
   end
   flush_pushes()

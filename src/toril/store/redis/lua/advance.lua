@@ -1,9 +1,9 @@
 --- Add the next job of schedulers whose job has been taken. Only the newest job of a scheduler has a
 --- successor, so jobs that run again add none.
---- A producer is { scheduler, id of the taken job, head, every, next, priority, lifo }; every is false for a
---- pattern, next for an interval.
+--- A producer is { scheduler, id of the taken job, head, every, next, priority, lifo, deid }; every is false for
+--- a pattern, next for an interval.
 --- @args    producers now
---- @returns for each the id of the next job, or false
+--- @returns for each the id of the next job, false, or { the text of an error } that concerns it alone
 --- @include "scheduling"
 
 local call = redis.call
@@ -17,7 +17,7 @@ local function terms_of(scheduler, every)
   }
 end
 
-local function advance(scheduler, producer, head, every, next_match, priority, lifo)
+local function advance(scheduler, producer, head, every, next_match, priority, lifo, deid)
   local due_text = call('ZSCORE', base .. 'repeat', scheduler)
   if not due_text then
     return false
@@ -37,14 +37,18 @@ local function advance(scheduler, producer, head, every, next_match, priority, l
   end
   call('ZADD', base .. 'repeat', at, scheduler)
   call('HINCRBY', base .. 'repeat:' .. scheduler, 'ic', 1)
-  terms.head, terms.priority, terms.lifo = head, priority, lifo
+  terms.head, terms.priority, terms.lifo, terms.deid = head, priority, lifo, deid or nil
   add_iteration(scheduler, id, terms, at, time)
   return id
 end
 
 local answers = {}
 for i, producer in ipairs(cmsgpack.unpack(producers)) do
-  answers[i] = advance(unpack(producer))
+  local ok, answer = pcall(advance, unpack(producer))
+  if not ok then
+    answer = { type(answer) == 'table' and answer.err or tostring(answer) }
+  end
+  answers[i] = answer
 end
 flush_pushes()
 return answers

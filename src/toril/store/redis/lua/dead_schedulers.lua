@@ -1,21 +1,21 @@
---- Schedulers that are overdue although no job of theirs waits or runs. One look an interval, by whoever
---- comes first; a queue without schedulers is left as it is.
---- @args    interval_ms before now
---- @returns a list of { id, when it should have run, fields, fields of that job or nothing }
+--- Schedulers that are overdue although no job of theirs waits or runs, a page at a time. One look an interval,
+--- by whoever comes first; a queue without schedulers is left as it is.
+--- @args    interval_ms before first most now
+--- @returns how many were looked at, and a list of { id, when it should have run, fields, fields of that job or
+---          nothing }
 --- @include "state_of"
 
 local call = redis.call
-local MOST = 100
 -- So many entries of a list are looked at; a job further back counts as waiting.
 local MOST_LISTED = 10000
 local over = { completed = true, failed = true, unknown = true }
 
-local late = call('ZRANGEBYSCORE', base .. 'repeat', 0, before, 'WITHSCORES', 'LIMIT', 0, MOST)
+local late = call('ZRANGEBYSCORE', base .. 'repeat', 0, before, 'WITHSCORES', 'LIMIT', first, most)
 if #late == 0 then
-  return {}
+  return { 0, {} }
 end
-if call('SET', base .. 'toril:schedules-check', now, 'PX', interval_ms, 'NX') == false then
-  return {}
+if first == '0' and not call('SET', base .. 'toril:schedules-check', now, 'PX', interval_ms, 'NX') then
+  return { 0, {} }
 end
 local dead = {}
 for i = 1, #late, 2 do
@@ -26,4 +26,4 @@ for i = 1, #late, 2 do
     dead[#dead + 1] = { id, due, call('HGETALL', base .. 'repeat:' .. id), fields }
   end
 end
-return dead
+return { #late / 2, dead }

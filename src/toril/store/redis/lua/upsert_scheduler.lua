@@ -2,7 +2,7 @@
 --- terms: name, data, opts (what the scheduler keeps), every or pattern, tz, limit, start, end_, offset,
 --- next (of a pattern), head, priority, lifo (of the job), renew (make the job anew though nothing changed).
 --- @args    id terms_packed now
---- @returns { id of the next job, its delay in ms }, or a refusal
+--- @returns { id of the next job, its delay in ms }, 0 if there is none any more, or a refusal
 --- @errors  -10 its time is taken  -11 the next 32 times are taken
 --- @include "removal"
 --- @include "scheduling"
@@ -46,8 +46,8 @@ local function is_stored(field, stored, wanted)
   return (stored or nil) == (wanted and tostring(wanted))
 end
 
---- Whether the scheduler is stored just so, and its next job waits untouched.
-local function is_unchanged()
+--- Whether the scheduler is stored just so.
+local function is_same_definition()
   if terms.renew or not due then
     return false
   end
@@ -57,12 +57,21 @@ local function is_unchanged()
       return false
     end
   end
-  local offset = call('HGET', key, 'offset')
-  if terms.offset and offset ~= tostring(terms.offset) then
-    return false
+  return not terms.offset or call('HGET', key, 'offset') == tostring(terms.offset)
+end
+
+--- What there is to say of a scheduler that is stored just so: its job, or 0 when it has run as often as it may.
+--- Nothing when its job is lost.
+local function standing()
+  local job = iteration_id(id, due)
+  local last = call('HMGET', base .. job, 'rjk', 'finishedOn', 'opts')
+  if last[1] == id and not last[2] then
+    return { job, math.max(due - time, 0) }
   end
-  local pending = call('HMGET', base .. iteration_id(id, due), 'rjk', 'processedOn')
-  return pending[1] == id and not pending[2]
+  local opts = last[1] == id and cjson.decode(last[3]) or {}
+  local done = type(opts['repeat']) == 'table' and tonumber(opts['repeat'].count)
+    or tonumber(call('HGET', key, 'ic'))
+  return terms.limit and done and done >= terms.limit and 0 or nil
 end
 
 --- Take the pending job back; a worker may have it already.
@@ -88,7 +97,18 @@ local function next_time(removed, changed)
   if removed and not changed then
     at = due
   end
-  return at, not removed and offset or nil
+  return at, (not removed or changed and not terms.renew) and offset or nil
+end
+
+--- Whether an interval begins anew. Where BullMQ looks at the interval alone, another start or phase counts, too.
+local function begins_anew()
+  if not (terms.every and due) then
+    return false
+  end
+  local old = call('HMGET', key, 'every', 'startDate', 'offset')
+  return tonumber(old[1]) ~= terms.every
+    or not terms.renew
+      and (tonumber(old[2]) ~= terms.start or terms.offset and tonumber(old[3]) ~= terms.offset)
 end
 
 --- The first time from `at` on that no other job has taken; or nil, and the refusal.
@@ -125,12 +145,12 @@ local function keep_scheduler(offset)
   call('HSET', key, unpack(hash))
 end
 
-if is_unchanged() then
-  return { iteration_id(id, due), math.max(due - time, 0) }
+local answer = is_same_definition() and standing()
+if answer then
+  return answer
 end
 event_cap(base)
-local every = call('HGET', key, 'every')
-local changed = terms.every and due and tonumber(every) ~= terms.every
+local changed = begins_anew()
 local removed = remove_pending()
 local at, offset = next_time(removed, changed)
 local refusal

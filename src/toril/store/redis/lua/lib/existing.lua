@@ -11,7 +11,7 @@ local function attach_existing(queue, id, more, in_tree, now)
       if redis.call('ZSCORE', queue .. 'completed', id) then
         redis.call('HSET', parent_key .. ':processed', key, redis.call('HGET', key, 'returnvalue') or 'null')
         if not in_tree then
-          release_parent_without_pending(parent_key, now)
+          release_parent_without_pending(parent_key, nil, now)
         end
       else
         redis.call('SADD', parent_key .. ':dependencies', key)

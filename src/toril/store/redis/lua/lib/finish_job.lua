@@ -58,9 +58,9 @@ end
 local function tell_parent(base, finish, parent_key, policy, now)
   local job_key = base .. finish[FINISH_ID]
   if finish[TARGET] == 'completed' then
-    child_completed(parent_key, job_key, finish[VALUE], now)
+    child_completed(parent_key, policy, job_key, finish[VALUE], now)
   else
-    child_failed(parent_key, job_key, policy, finish[VALUE], now)
+    child_failed(parent_key, policy, job_key, finish[VALUE], now)
   end
 end
 

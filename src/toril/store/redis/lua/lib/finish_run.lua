@@ -45,12 +45,14 @@ local function survivors_of_active(tail, run)
     ours[finish[FINISH_ID]] = true
   end
   local survivors = {}
-  for _, id in ipairs(tail) do
+  -- From the end, because of an id that is there twice the one that was taken first leaves, as it does elsewhere.
+  for at = #tail, 1, -1 do
+    local id = tail[at]
     if ours[id] then
       ours[id] = nil
       found = found + 1
     else
-      survivors[#survivors + 1] = id
+      table.insert(survivors, 1, id)
     end
   end
   return found == #run and survivors or nil

@@ -27,15 +27,15 @@ local function next_interval(prev, now, terms)
   return math.floor(at), math.floor(offset ~= 0 and offset or at - math.floor(at / every) * every)
 end
 
---- Add the job of a scheduler for one of its times. made: { name, data, head, priority, lifo }, where head is
---- the JSON of its options without what is only known here. Answers its delay.
+--- Add the job of a scheduler for one of its times. made: { name, data, head, priority, lifo, deid }, where
+--- head is the JSON of its options without what is only known here. Answers its delay.
 local function add_iteration(scheduler, id, made, at, now)
   local delay = math.max(at - now, 0)
   redis.call('INCR', base .. 'id')
   local opts = made.head .. ',"delay":' .. string.format('%.0f', delay) .. ',"jobId":' .. cjson.encode(id)
     .. ',"timestamp":' .. string.format('%.0f', now) .. '}'
   local job = { made.name, made.data, opts, now, delay, made.priority, made.lifo }
-  store_job(base, id, job, { rjk = scheduler })
+  store_job(base, id, job, { rjk = scheduler, deid = made.deid })
   enqueue_job(base, id, job, gate_is_open(base))
   return delay
 end
