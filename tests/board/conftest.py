@@ -10,6 +10,14 @@ from tests.board.board import FOLDER, Board, Shown
 from tests.conftest import NAME
 from tests.interop.conftest import install
 from tests.support.database import Database
+from toril.embedded import ensure_server
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server for the board alone, which stays connected to it between the tests."""
+    with ensure_server(str(tmp_path_factory.mktemp("board"))) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

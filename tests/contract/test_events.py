@@ -41,6 +41,41 @@ async def test_what_is_told_after_the_end_is_behind_it(teller: Teller, feed: Eve
     assert (await feed.look(teller.queue, BEGINNING, 2)).more is True
 
 
+async def look_through(feed: EventFeed, queue: QueueRef) -> list[list[int]]:
+    """The numbers of all events, as looks at most 500 at a time found them."""
+    looks: list[list[int]] = []
+    after = BEGINNING
+    while True:
+        look = await feed.look(queue, after, 500)
+        looks.append([int(raw[b"n"]) for _, raw in look.entries])
+        if not look.more:
+            return looks
+        after = StreamId.parse(look.entries[-1][0])
+
+
+async def test_a_look_brings_few_big_events(teller: Teller, feed: EventFeed) -> None:
+    """The server is busy as long as it takes to copy them."""
+    sizes = [1] * 50 + [300_000] * 40 + [1] * 50
+    for number, size in enumerate(sizes):
+        await teller.store.events.publish(teller.queue, ["tick", "n", str(number), "x", "x" * size], 1000)
+
+    looks = await look_through(feed, teller.queue)
+
+    assert [number for look in looks for number in look] == list(range(140))
+    assert max(sum(sizes[number] for number in look) for look in looks) < 3_000_000
+    assert [len(look) for look in looks if 60 in look] == [1]
+
+
+async def test_a_look_brings_many_small_events(teller: Teller, feed: EventFeed) -> None:
+    for number in range(1020):
+        await teller.store.events.publish(teller.queue, ["tick", "n", str(number)], 2000)
+
+    looks = await look_through(feed, teller.queue)
+
+    assert [number for look in looks for number in look] == list(range(1020))
+    assert [len(look) for look in looks] == [500, 500, 20]
+
+
 async def test_a_wait_ends_with_an_event(teller: Teller, feed: EventFeed) -> None:
     other = QueueRef(teller.queue.prefix, "other")
     waiting = asyncio.create_task(feed.wait({teller.queue: BEGINNING, other: BEGINNING}, 10, asyncio.Event()))
@@ -74,8 +109,18 @@ async def test_the_place_of_a_reader(teller: Teller, database: Database) -> None
     assert await store.move(queue, "old", "b", Place(StreamId(6, 0))) is True
     assert await store.claim(queue, "old", "b", None) == Place(StreamId(6, 0))
     assert await store.forget(queue, "old") is True
-    assert await store.move(queue, "old", "b", end) is False
+    assert await store.forget(queue, "old") is False
     assert database.command("EXISTS", f"{queue.base}toril:reader:old") == 0
+
+
+async def test_the_place_of_a_reader_that_was_lost_is_made_again(teller: Teller) -> None:
+    store, queue, place = teller.store.events, teller.queue, Place(StreamId(5, 1), 7)
+    await store.claim(queue, "old", "a", None)
+    await store.forget(queue, "old")
+
+    assert await store.move(queue, "old", "a", place) is True
+    assert await store.move(queue, "old", "b", Place(BEGINNING)) is False
+    assert await store.claim(queue, "old", "b", None) == place
 
 
 async def test_publishing_trims_as_told(teller: Teller, database: Database) -> None:

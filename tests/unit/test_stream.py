@@ -223,10 +223,13 @@ def test_events_and_gaps_explain_everything(seed: int) -> None:
 def test_places_to_begin_at() -> None:
     assert check_event_id("$") is None
     assert check_event_id("0") == Place(BEGINNING)
+    assert check_event_id(f"{2**64 - 1}-{2**64 - 1}") == Place(StreamId(2**64 - 1, 2**64 - 1))
     assert check_event_id("1800000000000-12") == Place(StreamId(1800000000000, 12))
 
 
-@pytest.mark.parametrize("value", ["", "now", "-1", "1-", "1-2-3", 7, None, "٣"])
+@pytest.mark.parametrize(
+    "value", ["", "now", "-1", "1-", "1-2-3", 7, None, "٣", str(2**64), f"1-{2**64}", "9" * 20]
+)
 def test_what_is_no_place(value: object) -> None:
     with pytest.raises(OptionError, match="last_event_id"):
         check_event_id(value)

@@ -12,7 +12,7 @@ from toril.core.publishing import event_words
 from toril.core.removal import Removal
 from toril.core.states import check_finished
 from toril.core.version_5 import warn_of_version_5
-from toril.model.checks import check_id, check_int, check_keyed
+from toril.model.checks import check_id, check_int
 from toril.model.duration import datetime_to_ms
 
 
@@ -102,7 +102,7 @@ class Control(Removal):
         Raises:
             OptionError: The name or a field can't be used; nothing was written.
         """
-        words = event_words(name, {**check_keyed(fields or {}, "fields"), **more})
+        words = event_words(name, fields, more)
         if max_events is not None:
             check_int(max_events, "max_events")
         return await (await self._open()).store.events.publish(self.ref, words, max_events)

@@ -27,6 +27,8 @@ _logger = logging.getLogger(__name__)
 
 # Events that are kept ready for one reader; more are read when it has handled these.
 _ROOM = 500
+# Their bytes: no more are read once there are so many.
+_ROOM_BYTES = 1024 * 1024
 # Async listeners that may run at a time, until the reader waits for them.
 _LISTENERS = 1000
 
@@ -39,13 +41,15 @@ class _Buffer(Follower):
         self._signals = signals
         self._feed = feed
         self._events: deque[tuple[Event, int | None]] = deque()
+        self._bytes = 0
         self._arrived = asyncio.Event()
 
     def has_room(self) -> bool:
-        return len(self._events) < _ROOM
+        return len(self._events) < _ROOM and self._bytes < _ROOM_BYTES
 
     def take(self, events: Sequence[tuple[Event, int | None]]) -> None:
         self._events.extend(events)
+        self._bytes += sum(_bytes_of(event) for event, _ in events)
         self._arrived.set()
 
     def lose(self) -> None:
@@ -62,6 +66,7 @@ class _Buffer(Follower):
             return None
         had_room = self.has_room()
         event = self._events.popleft()
+        self._bytes -= _bytes_of(event[0])
         if not had_room and self.has_room():
             self._feed.stir()
         return event
@@ -73,6 +78,10 @@ class _Buffer(Follower):
     def wake(self) -> None:
         """End a wait."""
         self._arrived.set()
+
+
+def _bytes_of(event: Event) -> int:
+    return sum(map(len, event.raw.values()))
 
 
 class QueueEvents(Connecting):
@@ -95,7 +104,8 @@ class QueueEvents(Connecting):
         prefix: Prefix of all keys of the queue.
         reader: Name to keep the place under. One process at a time uses a name: the newest one wins, and the
             others stop with ``ReaderReplaced``.
-        last_event_id: Begin behind this event; ``"0"`` is the oldest there is, ``"$"`` and ``None`` are now.
+        last_event_id: Begin behind this event; ``"0"`` is the oldest there is, ``"$"`` and ``None`` are now,
+            and so is an id of the future.
             A named reader that has read before goes on where it was instead.
         blocking_timeout: Seconds that one wait lasts on the server; shorter ones notice a lost server sooner.
 
@@ -183,15 +193,19 @@ class QueueEvents(Connecting):
         return self._signals.any_but("error")
 
     def _start_pump(self, access: Access) -> None:
-        if self._pump is None and self._buffer is None:
-            self._pump = asyncio.create_task(self._tell_listeners(access))
+        if self._pump is not None or self._buffer is not None:
+            return
+        if self._in_hand is not None:
+            # What a loop left in hand is still not handled, whatever listeners hear behind it.
+            self._cursor.hold(*self._in_hand)
+            self._in_hand = None
+        self._pump = asyncio.create_task(self._tell_listeners(access))
 
     async def _tell_listeners(self, access: Access) -> None:
         """What a loop would do, for listeners alone."""
         try:
             async with aclosing(self._read(access)) as events:
                 async for _ in events:
-                    self._count_as_handled()
                     await self._signals.catch_up(_LISTENERS)
         except TorilError as error:
             _logger.warning("a reader of events has stopped", extra={"queue": self.name, "error": str(error)})
@@ -211,18 +225,34 @@ class QueueEvents(Connecting):
         in_loop = access is None
         if access is None:
             access = await self._open()
-            await self._stop_pump()
         buffer = self._take_over(access, self._place if in_loop else self._told)
         try:
+            if in_loop:
+                await self._stop_pump()
+                self._count_as_handled()
             while (taken := await self._next(access, buffer)) is not None:
                 event, count = taken
                 place = Place(StreamId.parse(event.id), count)
-                if in_loop:
-                    self._place = place
-                self._in_hand = (place, self._tell(event, place))
+                listeners = self._tell(event, place)
+                if not in_loop:
+                    self._cursor.handled(place, listeners)
+                    yield event
+                    continue
+                self._place, self._in_hand = place, (place, listeners)
                 yield event
+                if self._buffer is buffer:
+                    self._count_as_handled()
         finally:
-            access.feed_of(self.ref).unfollow(buffer)
+            self._leave(access, buffer, in_loop)
+
+    def _leave(self, access: Access, buffer: _Buffer, in_loop: bool) -> None:
+        """The end of a loop, after which listeners go on without it, or of theirs."""
+        access.feed_of(self.ref).unfollow(buffer)
+        if self._buffer is not buffer:
+            return
+        self._buffer = None
+        if in_loop and self._has_listeners():
+            self._start_pump(access)
 
     def _take_over(self, access: Access, place: Place | None) -> _Buffer:
         feed, before = access.feed_of(self.ref), self._buffer
@@ -235,8 +265,7 @@ class QueueEvents(Connecting):
         return self._buffer
 
     async def _next(self, access: Access, buffer: _Buffer) -> tuple[Event, int | None] | None:
-        """The next event; ``None`` at the end of this loop. What was handed out before is handled now."""
-        self._count_as_handled()
+        """The next event; ``None`` at the end of this loop."""
         while self._buffer is buffer:
             await self._cursor.save_if_due(access.store)
             taken = buffer.next()
@@ -260,6 +289,7 @@ class QueueEvents(Connecting):
         in_hand, self._in_hand = self._in_hand, None
         if in_hand is not None:
             self._cursor.handled(*in_hand)
+        self._cursor.release()
 
     async def cause_of(self, event: Event) -> ChildFailure | None:
         """Why a parent failed: its child, that child's own, and so on, with their reasons as they are now.
@@ -284,7 +314,11 @@ class QueueEvents(Connecting):
         await self._cursor.save((await self._open()).store)
 
     async def forget(self) -> bool:
-        """Remove the stored place of a named reader, which then begins anew; ``False`` if there was none."""
+        """Remove the stored place of a named reader; ``False`` if there was none.
+
+        A loop reads on, but its place is not written any more. When the reader is made ready after ``close``,
+        or made anew, it begins like a new one.
+        """
         return await self._cursor.forget((await self._link.open()).store)
 
     async def close(self) -> None:
@@ -305,5 +339,5 @@ class QueueEvents(Connecting):
                 _logger.warning(
                     "the place of a reader was not written", extra={"queue": self.name, "error": str(error)}
                 )
-        self._place = None
+        self._place = self._in_hand = None
         await self._link.close()

@@ -19,7 +19,7 @@ from toril.store.contract import EventFeed, Store
 
 _logger = logging.getLogger(__name__)
 
-# Entries in one reading: below 3 ms of the server's time.
+# Entries in one reading, which ends earlier if they are big: below 3 ms of the server's time.
 _AT_ONCE = 500
 # Seconds until a feed that lost its connection tries again, and until one stream that can't be read is.
 _PAUSE = 0.5

@@ -16,6 +16,7 @@ from toril.errors import OptionError
 from toril.model.event import Event, gap
 from toril.model.names import QueueRef
 
+_MOST = 2**64 - 1
 _ID = re.compile(r"(\d{1,20})(?:-(\d{1,20}))?", re.ASCII)
 
 
@@ -60,14 +61,17 @@ def check_event_id(value: object) -> Place | None:
     """Where a reader is to begin: behind an id, at the beginning (``0``), or now (``$``: ``None``).
 
     Raises:
-        OptionError: It is something else.
+        OptionError: It is something else, or beyond the ids that servers have: two numbers below 2^64.
     """
     if value == "$":
         return None
     found = _ID.fullmatch(value) if isinstance(value, str) else None
     if not found:
         raise OptionError("last_event_id", value, "must be an id of an event, '0' for all events, or '$'")
-    return Place(StreamId(int(found.group(1)), int(found.group(2) or 0)))
+    id = StreamId(int(found.group(1)), int(found.group(2) or 0))
+    if max(id) > _MOST:
+        raise OptionError("last_event_id", value, f"is no id of an event: the numbers end at {_MOST}")
+    return Place(id)
 
 
 Entry = tuple[bytes, Mapping[bytes, bytes]]

@@ -190,7 +190,7 @@ class EventStore(Protocol):
         ...
 
     async def move(self, queue: QueueRef, reader: str, owner: str, place: Place) -> bool:
-        """Move the cursor of a named reader; ``False`` if somebody else has claimed it."""
+        """Move the cursor of a named reader, or make it again; ``False`` if somebody else has claimed it."""
         ...
 
     async def forget(self, queue: QueueRef, reader: str) -> bool: ...
@@ -211,7 +211,7 @@ class EventFeed(Protocol):
     """
 
     async def look(self, queue: QueueRef, after: StreamId, count: int) -> Look:
-        """The stream, and its first ``count`` entries behind an id, at one moment."""
+        """The stream, and its first ``count`` entries behind an id, at one moment; fewer if they are big."""
         ...
 
     async def wait(

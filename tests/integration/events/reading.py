@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from toril import Event, QueueEvents
+from toril import Event, Queue, QueueEvents
 
 # Seconds for events that have been told to arrive.
 PATIENCE = 15.0
@@ -34,3 +34,16 @@ async def read_until(events: QueueEvents, name: str) -> list[Event]:
 
 def names(events: list[Event]) -> list[str]:
     return [event.name for event in events]
+
+
+def cursor_of(queue: Queue, reader: str) -> str:
+    return f"{queue.ref.base}toril:reader:{reader}"
+
+
+async def tick(queue: Queue, *numbers: int) -> None:
+    for number in numbers:
+        await queue.publish_event("tick", n=number)
+
+
+def numbers(events: list[Event]) -> list[int]:
+    return [int(event.fields["n"]) for event in events]

@@ -115,6 +115,64 @@ async def test_a_loop_is_given_what_listeners_are_told(queue: Queue, new_events:
     assert told == ["0", "1", "2", "3", "4"]
 
 
+async def fail_at_the_next(events: QueueEvents) -> None:
+    async for _ in events:
+        raise ZeroDivisionError
+
+
+async def test_listeners_hear_on_when_a_loop_has_ended(queue: Queue, new_events: EventsFactory) -> None:
+    old, new = list[str](), list[str]()
+    events = new_events()
+    events.on("tick", lambda event: old.append(event.fields["n"]))
+    await events.ready()
+    await queue.publish_event("tick", n=0)
+    await read(events, 1)
+    await queue.publish_event("tick", n=1)
+    await eventually(lambda: old == ["0", "1"])
+
+    events.on("tick", lambda event: new.append(event.fields["n"]))
+    with pytest.raises(ZeroDivisionError):
+        await fail_at_the_next(events)
+    await queue.publish_event("tick", n=2)
+
+    await eventually(lambda: new == ["2"])
+    assert old == ["0", "1", "2"]
+    # A loop goes on where the one before it stopped.
+    assert [event.fields["n"] for event in await read(events, 1)] == ["2"]
+
+
+async def test_listeners_that_come_when_a_loop_has_ended(queue: Queue, new_events: EventsFactory) -> None:
+    told: list[str] = []
+    events = await new_events().ready()
+    await queue.publish_event("tick", n=0)
+    await read(events, 1)
+    await asyncio.sleep(0)
+    events.on("tick", lambda event: told.append(event.fields["n"]))
+    await queue.publish_event("tick", n=1)
+
+    await eventually(lambda: told == ["1"])
+
+
+async def test_listeners_hear_on_when_a_loop_that_took_over_has_ended(
+    queue: Queue, new_events: EventsFactory
+) -> None:
+    told: list[str] = []
+    events = new_events()
+    events.on("tick", lambda event: told.append(event.fields["n"]))
+    await events.ready()
+    first = asyncio.create_task(read(events, 5))
+    await queue.publish_event("tick", n=0)
+    await eventually(lambda: told == ["0"])
+    second = asyncio.create_task(read(events, 1))
+    with pytest.raises(AssertionError, match="ended after 1"):
+        await first
+    await queue.publish_event("tick", n=1)
+    await second
+    await queue.publish_event("tick", n=2)
+
+    await eventually(lambda: told == ["0", "1", "2"])
+
+
 async def test_what_keeps_a_reader_from_reading_is_told_once(
     queue: Queue, new_events: EventsFactory, database: Database
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.events.reading import PATIENCE, names, read, read_until
+from tests.integration.events.reading import PATIENCE, cursor_of, names, numbers, read, read_until, tick
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from tests.support.factories import EventsFactory
@@ -19,19 +19,6 @@ from tests.support.program import Program
 from toril import Event, Queue, QueueEvents, ReaderReplaced
 
 JOBS = 10_000
-
-
-def cursor_of(queue: Queue, reader: str) -> str:
-    return f"{queue.ref.base}toril:reader:{reader}"
-
-
-async def tick(queue: Queue, *numbers: int) -> None:
-    for number in numbers:
-        await queue.publish_event("tick", n=number)
-
-
-def numbers(events: list[Event]) -> list[int]:
-    return [int(event.fields["n"]) for event in events]
 
 
 async def test_a_reader_goes_on_where_it_stopped(queue: Queue, new_events: EventsFactory) -> None:

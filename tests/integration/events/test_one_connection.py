@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 
 from tests.integration.events.reading import PATIENCE, names, read
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from tests.support.factories import EventsFactory, QueueFactory, WorkerStarter
-from toril import Job, QueueEvents
+from toril import Event, Job, Queue, QueueEvents
 
 QUEUES = 50
 
@@ -138,6 +139,24 @@ async def test_a_slow_reader_holds_nobody_up(
     rest = [await anext(loop) for _ in range(6001)]
     assert [event.id for event in rest] == [event.id for event in told[1:]]
     await loop.aclose()
+
+
+async def test_a_slow_reader_keeps_few_big_events_ready(queue: Queue, new_events: EventsFactory) -> None:
+    slow, quick = await new_events().ready(), await new_events().ready()
+    await queue.publish_event("first")
+    loop, others = aiter(slow), aiter(quick)
+    assert (await anext(loop)).name == (await anext(others)).name == "first"
+    for number in range(40):
+        await queue.publish_event("big", n=number, x="x" * 300_000)
+
+    for number in range(40):
+        assert (await anext(others)).fields["n"] == str(number)
+    gc.collect()
+    assert sum(isinstance(thing, Event) for thing in gc.get_objects()) < 10
+
+    assert [(await anext(loop)).fields["n"] for _ in range(40)] == [str(number) for number in range(40)]
+    await loop.aclose()
+    await others.aclose()
 
 
 async def test_idle_readers_ask_for_little(

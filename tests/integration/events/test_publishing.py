@@ -75,6 +75,10 @@ async def test_names_that_can_not_be_used(queue: Queue, database: Database, name
 @pytest.mark.parametrize(
     ("fields", "options"),
     [
+        (5, {}),
+        ("text", {}),
+        ([], {}),
+        (0, {}),
         ({"event": "mine"}, {}),
         ({7: "seven"}, {}),
         ({"bad": float("nan")}, {}),
@@ -84,7 +88,20 @@ async def test_names_that_can_not_be_used(queue: Queue, database: Database, name
         ({}, {"max_events": -1}),
         ({}, {"max_events": "many"}),
     ],
-    ids=["event", "number", "nan", "surrogate", "object", "many", "negative", "text"],
+    ids=[
+        "int",
+        "str",
+        "list",
+        "zero",
+        "event",
+        "number",
+        "nan",
+        "surrogate",
+        "object",
+        "many",
+        "negative",
+        "text",
+    ],
 )
 async def test_fields_that_can_not_be_used(
     queue: Queue, database: Database, fields: Any, options: dict[str, Any]

@@ -64,6 +64,36 @@ async def test_from_an_id_on(queue: Queue, new_events: EventsFactory) -> None:
     assert [event.id for event in told] == ids[2:]
 
 
+@pytest.mark.parametrize("reader", [None, "named"])
+@pytest.mark.parametrize("id", [str(10**14), f"{2**64 - 1}-{2**64 - 1}"])
+async def test_an_id_of_the_future_is_now(
+    queue: Queue, new_events: EventsFactory, reader: str | None, id: str
+) -> None:
+    await queue.publish_event("before")
+    events = await new_events(last_event_id=id, reader=reader).ready()
+    await queue.publish_event("after")
+
+    assert names(await read(events, 1)) == ["after"]
+
+
+@pytest.mark.parametrize("reader", [None, "named"])
+async def test_an_id_that_only_the_stream_has_not_had(
+    queue: Queue, new_events: EventsFactory, database: Database, reader: str | None
+) -> None:
+    """Its stream was removed, with what was behind it. The clock of the server may go before ours, too."""
+    id = await queue.publish_event("before")
+    database.command("DEL", queue.ref.base + "events")
+    events = await new_events(last_event_id=id, reader=reader).ready()
+    assert names(await read(events, 1)) == ["gap"]
+    await queue.publish_event("after")
+    assert names(await read(events, 1)) == ["after"]
+
+    later = "99999999999999-0"
+    database.command("XADD", queue.ref.base + "events", later, "event", "later")
+    await queue.publish_event("last")
+    assert names(await read(new_events(last_event_id=later), 1)) == ["last"]
+
+
 async def test_another_loop_goes_on_where_the_first_one_stopped(
     queue: Queue, new_events: EventsFactory
 ) -> None:

@@ -30,7 +30,7 @@ class RedisEvents:
         return _place(await self._connection.run("claim_reader", queue, reader, owner, begin))
 
     async def move(self, queue: QueueRef, reader: str, owner: str, place: Place) -> bool:
-        """Move the cursor of a named reader; ``False`` if somebody else has claimed it."""
+        """Move the cursor of a named reader, or make it again; ``False`` if somebody else has claimed it."""
         count = "" if place.count is None else place.count
         words = (reader, owner, str(place.id), count)
         return await self._connection.run("move_reader", queue, *words) == 1

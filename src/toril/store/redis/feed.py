@@ -16,6 +16,8 @@ from toril.store.redis.wire import Word
 
 # Seconds for a reading that does not wait.
 _SOON = 4.0
+# Bytes of events after which a reading ends: about 1 ms of the server's time.
+_BYTES = 256 * 1024
 # How often, and how many seconds apart, a wait is asked to end, until its connection is given up instead.
 _CALLS, _BETWEEN = 20, 0.005
 
@@ -36,7 +38,8 @@ class RedisEventFeed:
 
     async def look(self, queue: QueueRef, after: StreamId, count: int) -> Look:
         """The stream, and its first entries behind an id, at one moment."""
-        facts, entries = await self._ear.run(_SOON, "read_events", queue, str(after), count)
+        reply = await self._ear.run(_SOON, "read_events", queue, str(after), count, _BYTES)
+        facts, entries, more = reply
         last, added, length, first = facts
         return Look(
             first=StreamId.parse(first) if first else None,
@@ -44,7 +47,7 @@ class RedisEventFeed:
             length=length,
             added=None if added == b"" else added,
             entries=[(id, fields_of(flat)) for id, flat in entries],
-            more=len(entries) == count,
+            more=more == 1,
         )
 
     async def wait(
