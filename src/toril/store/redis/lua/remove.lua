@@ -1,6 +1,6 @@
 --- Remove a job, and its children if asked to, unless a worker runs one of them.
 --- @args    id with_children
---- @returns 1 removed (or never there)  0 locked  2 too much for one step, nothing was done  -8 owned by a scheduler
+--- @returns 1 removed (or no such job)  0 locked  2 too much for one step, nothing was done  -8 owned by a scheduler
 --- @include "trees"
 
 local call = redis.call
@@ -55,6 +55,21 @@ local function children_of(key, most)
   return children
 end
 
+--- Some other key of the queue has the name that a job of this id would have: there is no such job.
+local function is_no_job()
+  local kind = call('TYPE', base .. id).ok
+  if kind == 'none' then
+    -- With what else belongs to a job, its metrics would go.
+    return id == 'metrics'
+  end
+  local scheduler = string.match(id, '^repeat:(.*)$')
+  return kind ~= 'hash' or call('HEXISTS', base .. id, 'name') == 0
+    or (scheduler and call('ZSCORE', base .. 'repeat', scheduler))
+end
+
+if is_no_job() then
+  return 1
+end
 if is_next_iteration(base, id) then
   return -8
 end
