@@ -89,6 +89,18 @@ async def test_other_keys_of_a_queue_are_no_jobs(teller: Teller, database: Datab
     assert {key: after[key].value for key in after} == {key: before[key].value for key in before}
 
 
+async def test_a_slot_is_free_when_its_lost_job_is_removed(teller: Teller, database: Database) -> None:
+    await teller.store.limits.set(teller.queue, {"concurrency": 1})
+    await teller.add()
+    await teller.take()
+    await teller.add()
+    database.command("DEL", teller.key("1:lock"), teller.key("marker"))
+
+    assert await teller.store.jobs.remove(teller.queue, "1", with_children=True)
+    assert database.dump()[teller.key("marker")].value == {"0": "0"}
+    assert await teller.take() == ["2"]
+
+
 async def test_a_locked_job_is_not_removed_nor_is_its_parent(teller: Teller) -> None:
     await teller.add(job_id="parent", delay=60)
     await teller.add(job_id="child", parent=ParentRef("parent", teller.queue.qualified))

@@ -89,4 +89,5 @@ if not states then
 end
 remove_tree(base, id, nil, children_of, states)
 flush_pushes()
+wake_where_slots_are_free()
 return 1

@@ -49,4 +49,5 @@ for i = 1, count do
   delete_from_tree(job.base, job.id, states[job.key] or 'unknown')
 end
 flush_pushes()
+wake_where_slots_are_free()
 return { looked_at, runs }

@@ -39,4 +39,5 @@ for _, child in ipairs(pending_of(base .. id)) do
   remove_tree(child_base, child_id, base .. id, pending_of, states)
 end
 flush_pushes()
+wake_where_slots_are_free()
 return 1

@@ -1,6 +1,7 @@
 --- Removing jobs together with jobs below them.
 --- @include "removal"
 --- @include "listed"
+--- @include "wake"
 
 -- So many jobs are removed in one step; larger trees go in several (see `remove_branches`).
 local MOST_AT_ONCE = 100
@@ -38,15 +39,25 @@ local function leave_lists(jobs)
   return count == #jobs and take_listed(jobs, count, found) or nil
 end
 
+-- Queues of which an active job was removed, by their bases.
+local freed = {}
+
+--- Active jobs whose worker is gone kept others from being started.
+local function wake_where_slots_are_free()
+  for base in pairs(freed) do
+    wake_if_ready(base)
+  end
+end
+
 --- Delete a job of a tree that is untied from its parent. state: the list it was in, if it was taken from there.
 local function delete_from_tree(base, id, state)
   local key = base .. id
   state = leave_any_state(base, id, state)
+  freed[base] = freed[base] or (state == 'active' or nil)
   forget_deduplication(base, id, redis.call('HGET', key, 'deid'))
   if delete_job_keys(key) > 0 then
     emit_trimmed(base, 'removed', 'jobId', id, 'prev', state)
   end
-  return state
 end
 
 --- Remove a job and those children of it that `children_of` names, children first.
