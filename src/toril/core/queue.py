@@ -12,11 +12,14 @@ from toril.core.repeat import RepeatStrategy
 from toril.core.scheduling import Scheduling
 from toril.core.spec import ABSENT, JobSpec, new_job, spec_of, stored_job
 from toril.core.stuck import StuckParent, find_stuck_parents
-from toril.errors import JobError
+from toril.errors import JobError, OptionError
 from toril.model.checks import check_int
 from toril.model.options import AddOptions, merge, resolve
 from toril.store.contract import Store
 from toril.store.values import Added, NewJob
+
+# Jobs that are added all or none: in one step of the server.
+MOST_AT_ONCE = 10_000
 
 
 class Queue(Scheduling):
@@ -103,7 +106,8 @@ class Queue(Scheduling):
 
         Args:
             jobs: ``JobSpec`` or tuples of name, data and options.
-            atomic: All or none: if one is refused, its error is raised and nothing is written.
+            atomic: All or none: if one is refused, its error is raised and nothing is written. At most
+                10 000 jobs.
 
         Returns:
             For each job what ``add`` would return, or the error it would raise.
@@ -119,6 +123,9 @@ class Queue(Scheduling):
         ]
         if not prepared:
             return []
+        if atomic and len(prepared) > MOST_AT_ONCE:
+            problem = f"are more than the {MOST_AT_ONCE} that are added all or none; add them in parts"
+            raise OptionError("jobs", len(prepared), problem)
         self._check_slots(access, prepared)
         answers = await access.store.jobs.add_many(self.ref, prepared, atomic=atomic)
         return [
