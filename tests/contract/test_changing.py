@@ -64,6 +64,43 @@ async def test_the_next_iteration_of_a_scheduler_is_not_removed(teller: Teller, 
     )
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("meta", "events", "wait", "delayed", "marker", "id", "repeat", "metrics", "metrics:completed"),
+        *("repeat:daily", "de:d", "1:logs", "1:processed"),
+    ],
+)
+async def test_other_keys_of_a_queue_are_no_jobs(teller: Teller, database: Database, name: str) -> None:
+    rule = {"id": "d", "ttl": 600}
+    await teller.add(deduplication=rule)
+    await teller.add(delay=60)
+    await teller.store.jobs.log(teller.queue, "1", "row", None)
+    await teller.store.limits.set(teller.queue, {"concurrency": 3})
+    database.command("ZADD", teller.key("repeat"), 123, "daily")
+    database.command("HSET", teller.key("repeat:daily"), "name", "daily", "ic", 1)
+    database.command("HSET", teller.key("1:processed"), "child", "1")
+    for state in ("completed", "failed"):
+        database.command("HSET", teller.key(f"metrics:{state}"), "count", 7)
+    before = database.dump()
+
+    assert await teller.store.jobs.remove(teller.queue, name, with_children=True)
+    after = database.dump()
+    assert {key: after[key].value for key in after} == {key: before[key].value for key in before}
+
+
+async def test_a_slot_is_free_when_its_lost_job_is_removed(teller: Teller, database: Database) -> None:
+    await teller.store.limits.set(teller.queue, {"concurrency": 1})
+    await teller.add()
+    await teller.take()
+    await teller.add()
+    database.command("DEL", teller.key("1:lock"), teller.key("marker"))
+
+    assert await teller.store.jobs.remove(teller.queue, "1", with_children=True)
+    assert database.dump()[teller.key("marker")].value == {"0": "0"}
+    assert await teller.take() == ["2"]
+
+
 async def test_a_locked_job_is_not_removed_nor_is_its_parent(teller: Teller) -> None:
     await teller.add(job_id="parent", delay=60)
     await teller.add(job_id="child", parent=ParentRef("parent", teller.queue.qualified))

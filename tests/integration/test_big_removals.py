@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from tests.integration.conftest import MOST_LATE
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from toril import AddOptions, Queue, QueueInUse
 from toril.sync import Queue as BlockingQueue
 
 MANY = 20_000
-# No call may hold up the server for longer. Calls take a tenth of it; the machine is slow at times.
-LONGEST_US = 10_000
-# One call in so many may be late nonetheless, because the machine had other things to do.
-MOST_LATE = 3
 
 
 async def fill(queue: Queue) -> None:
@@ -28,21 +25,6 @@ async def fill(queue: Queue) -> None:
     options: list[AddOptions] = [{}, {"delay": 3600}, {"priority": 5}, {}]
     for first in range(0, MANY, 1000):
         await queue.add_many([("work", n, options[n % 4]) for n in range(first, first + 1000)])
-
-
-@pytest.fixture
-def slow_calls(database: Database) -> Iterator[Callable[[], list[str]]]:
-    """Tells which calls have taken too long since it was asked before."""
-    usual = database.command("CONFIG", "GET", "slowlog-log-slower-than")[1]
-
-    def tell() -> list[str]:
-        calls = database.command("SLOWLOG", "GET", 99)
-        database.command("SLOWLOG", "RESET")
-        return [f"{duration} us: {words[0]} {words[1][:60]}" for _, _, duration, words, *_ in calls]
-
-    database.command("CONFIG", "SET", "slowlog-log-slower-than", LONGEST_US)
-    yield tell
-    database.command("CONFIG", "SET", "slowlog-log-slower-than", usual)
 
 
 async def add_meanwhile(queue: Queue, work: Awaitable[Any]) -> int:

@@ -41,7 +41,7 @@ class Control(Removal):
 
         Args:
             state: ``failed`` or ``completed``.
-            count: So many in one step.
+            count: At most so many in one step; the server does not do more than some hundred at once.
             before: Only those that finished before this instant; ``None`` is now.
 
         Returns:

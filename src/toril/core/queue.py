@@ -18,6 +18,9 @@ from toril.model.options import AddOptions, merge, resolve
 from toril.store.contract import Store
 from toril.store.values import Added, NewJob
 
+# Jobs that are added all or none: in one step of the server.
+MOST_AT_ONCE = 10_000
+
 
 class Queue(Scheduling):
     """A queue to add jobs to. Nothing is opened before it is needed, so it can be made anywhere.
@@ -107,7 +110,8 @@ class Queue(Scheduling):
 
         Args:
             jobs: ``JobSpec`` or tuples of name, data and options.
-            atomic: All or none: if one is refused, its error is raised and nothing is written.
+            atomic: All or none: if one is refused, its error is raised and nothing is written. At most
+                10 000 jobs.
 
         Returns:
             For each job what ``add`` would return, or the error it would raise.
@@ -122,6 +126,9 @@ class Queue(Scheduling):
         prepared = [self._prepare(spec.name, spec.data, spec.options or {}, now_ms) for spec in specs]
         if not prepared:
             return []
+        if atomic and len(prepared) > MOST_AT_ONCE:
+            problem = f"are more than the {MOST_AT_ONCE} that are added all or none; add them in parts"
+            raise OptionError("jobs", len(prepared), problem)
         self._check_slots(access, prepared)
         answers = await access.store.jobs.add_many(self.ref, prepared, atomic=atomic)
         return [

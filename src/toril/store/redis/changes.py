@@ -9,9 +9,13 @@ from toril.model.names import QueueRef
 from toril.store.redis.coalesce import Coalescer
 from toril.store.redis.codec import accept, fields_of, pack, refusal
 from toril.store.redis.connection import Connection
+from toril.store.redis.trees import LargeTree
 from toril.store.values import Logs
 
 Report = tuple[str, str, str, int | bool]
+
+# Answer to a removal: the tree below the job is too large for one step.
+_TOO_LARGE = 2
 
 
 class JobChanges:
@@ -114,8 +118,13 @@ class JobChanges:
 
     async def remove(self, queue: QueueRef, id: str, *, with_children: bool) -> bool:
         """Remove a job; ``False`` if it, or one of its children, is running."""
-        number = await self._connection.run("remove", queue, id, "1" if with_children else "0")
-        return accept(number, "remove", queue, id) == 1
+        while True:
+            number = await self._connection.run("remove", queue, id, "1" if with_children else "0")
+            if accept(number, "remove", queue, id) != _TOO_LARGE:
+                return number == 1
+            tree = LargeTree(self._connection, queue, id, pending=False)
+            if not (await tree.look() and await tree.remove()):
+                return False
 
     async def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> list[str]:
         """Renew locks; answers the ids whose lock is lost."""

@@ -12,6 +12,8 @@ from toril.store.values import CHILD_KINDS, Dependencies, PendingChild
 
 # Children of a job that are looked at to tell whether it can ever run.
 _MOST_CHILDREN = 100
+# Children that are read at once when there are very many.
+_CHILDREN_A_CALL = 1000
 
 
 class RedisFamily:
@@ -30,12 +32,31 @@ class RedisFamily:
         """
         wanted = dict.fromkeys(CHILD_KINDS, (0, 0)) if pages is None else pages
         asked = [(kind, cursor, count) for kind, (cursor, count) in wanted.items()]
+        replies = await self._connection.run("dependencies", queue, id, pack(asked))
+        if replies is None:
+            return await self._all_dependencies(queue, id)
         found = Dependencies()
-        for (kind, _, _), (entries, cursor) in zip(
-            asked, await self._connection.run("dependencies", queue, id, pack(asked)), strict=True
-        ):
+        for kind, (entries, cursor) in zip(wanted, replies, strict=True):
             found.next[kind] = cursor
             _fill(found, kind, entries)
+        return found
+
+    async def _all_dependencies(self, queue: QueueRef, id: str) -> Dependencies:
+        """Very many children, in pages. What is pending comes first: a child leaves it, so none is missed."""
+        found = Dependencies(next=dict.fromkeys(KINDS, 0))
+        unprocessed: dict[str, None] = {}
+        for kind in ("unprocessed", "failed", "ignored", "processed"):
+            cursor, more = 0, True
+            while more:
+                page = await self.dependencies(queue, id, {kind: (cursor, _CHILDREN_A_CALL)})
+                unprocessed.update(dict.fromkeys(page.unprocessed))
+                found.failed += page.failed
+                found.ignored.update(page.ignored)
+                found.processed.update(page.processed)
+                cursor = page.next[kind]
+                more = cursor != 0
+        done = {*found.failed, *found.ignored, *found.processed}
+        found.unprocessed = [key for key in unprocessed if key not in done]
         return found
 
     async def dependency_counts(self, queue: QueueRef, id: str) -> dict[str, int]:

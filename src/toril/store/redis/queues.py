@@ -12,6 +12,8 @@ from toril.store.redis.reading import QueueReading
 
 # A manual rate limit is a counter that no limit reaches. Source: BullMQ 6.7.
 _MANUAL_LIMIT = 9007199254740991
+# Jobs that one call moves, whatever the caller says.
+_MOVED_A_CALL = 250
 _NO_LIMIT = "1.7976931348623157e+308"
 
 
@@ -55,15 +57,16 @@ class RedisQueues(QueueReading):
         return await self._connection.command("HEXISTS", queue.base + "meta", "paused") == 1
 
     async def retry_jobs(self, queue: QueueRef, state: str, count: int, before_ms: int | None) -> int:
-        """Move finished or delayed jobs to wait, ``count`` in a call, until none is left."""
+        """Move finished or delayed jobs to wait, at most ``count`` in a call, until none is left."""
         if before_ms is None and state != "delayed":
             before_ms = self._now_ms()
+        step = min(count, _MOVED_A_CALL)
         before = _NO_LIMIT if before_ms is None else before_ms
         total = 0
         while True:
-            moved = await self._connection.run("retry_jobs", queue, state, count, before)
+            moved = await self._connection.run("retry_jobs", queue, state, step, before)
             total += moved
-            if moved < count:
+            if moved < step:
                 return total
 
     async def rate_limit(self, queue: QueueRef, duration_ms: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from toril.model.names import RESERVED, QueueRef
 from toril.store.redis.codec import accept, pack
 from toril.store.redis.connection import Connection
+from toril.store.redis.trees import LargeTree
 from toril.store.values import Obliteration
 
 # Jobs in one call; with what hangs on them, it stays below 3 ms of the server's time.
@@ -133,12 +134,11 @@ class RedisRemovals:
 
     async def remove_pending_children(self, queue: QueueRef, id: str) -> None:
         """Remove children of a job that have not been run, but for those that are being run or failed."""
-        cursor = "0"
-        while True:
-            reply = await self._connection.run("remove_pending", queue, id, cursor, _MOST_A_CALL)
-            cursor = reply.decode()
-            if cursor == "0":
-                return
+        if await self._connection.run("remove_pending", queue, id) == 1:
+            return
+        tree = LargeTree(self._connection, queue, id, pending=True)
+        await tree.look()
+        await tree.remove()
 
     async def untie_child(self, queue: QueueRef, id: str, parent_key: str) -> bool:
         """Let a parent no longer wait for a job; ``False`` if it did not."""

@@ -7,6 +7,8 @@
 --- is the safe one. If all of them are gone the list is read from its start again: the reader knows what it has.
 
 local call = redis.call
+-- Entries that are looked at for anchors that others may have moved.
+local MOST_LOOKED_AT = 100000
 local key, known = base .. state, {}
 place, anchors, most = tonumber(place), cmsgpack.unpack(anchors), tonumber(most)
 for _, id in ipairs(anchors) do
@@ -21,11 +23,22 @@ local function has_anchor(ids)
   end
 end
 
+local function may_be_here(id)
+  return call('EXISTS', base .. id) == 1 and not call('ZSCORE', base .. 'completed', id)
+    and not call('ZSCORE', base .. 'failed', id)
+end
+
+--- Each anchor that is gone costs a look through the whole list, so at most two are missed in a long one.
 local function place_of_anchor()
+  local length = call('LLEN', key)
+  local left = math.max(2 * length, MOST_LOOKED_AT)
   for _, id in ipairs(anchors) do
-    local found = call('LPOS', key, id)
-    if found then
-      return found
+    if left > 0 and may_be_here(id) then
+      local found = call('LPOS', key, id)
+      if found then
+        return found
+      end
+      left = left - length
     end
   end
   return 0

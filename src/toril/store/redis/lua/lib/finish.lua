@@ -5,11 +5,23 @@
 -- keep: { count, age in seconds or false, limit or false }; points: how many metrics to keep, or false.
 local FINISH_ID, TOKEN, TARGET, VALUE, FIELDS, ATTEMPTS, KEEP, POINTS = 2, 3, 4, 5, 6, 7, 8, 9
 
+-- Points that one call pushes.
+local POINTS_A_CALL = 4000
+
+--- Minutes in which nothing finished: after a long rest there may be very many.
+local function push_zeros(key, count)
+  local zeros = {}
+  for i = 1, math.min(count, POINTS_A_CALL) do
+    zeros[i] = '0'
+  end
+  for first = 1, count, POINTS_A_CALL do
+    redis.call('LPUSH', key, unpack(zeros, 1, math.min(POINTS_A_CALL, count - first + 1)))
+  end
+end
+
 local function push_points(key, delta, minutes, points)
   redis.call('LPUSH', key, delta)
-  for _ = 2, minutes do
-    redis.call('LPUSH', key, 0)
-  end
+  push_zeros(key, minutes - 1)
   redis.call('LTRIM', key, 0, points - 1)
 end
 

@@ -5,6 +5,8 @@
 
 -- How many jobs one finish removes for their age when the job names no limit.
 local MOST_AGED = 1000
+-- How many it removes because there are more than are kept.
+local MOST_COUNTED = 1000
 
 local function write_fields(job_key, fields)
   if fields and #fields > 0 then
@@ -28,13 +30,15 @@ local function remove_aged(base, target, keep, now)
   end
 end
 
+--- The oldest of those that are too many. If that are very many, the next finishes remove the rest.
 local function remove_beyond_count(base, target, count)
-  local ids = redis.call('ZREVRANGE', base .. target, count, -1)
+  local first = math.max(count, redis.call('ZCARD', base .. target) - MOST_COUNTED)
+  local ids = redis.call('ZREVRANGE', base .. target, first, -1)
   for _, id in ipairs(ids) do
     remove_job(base, id, false, false)
   end
   if #ids > 0 then
-    redis.call('ZREMRANGEBYRANK', base .. target, 0, -(count + 1))
+    redis.call('ZREMRANGEBYRANK', base .. target, 0, #ids - 1)
   end
 end
 

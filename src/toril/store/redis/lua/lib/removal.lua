@@ -57,16 +57,25 @@ end
 local SORTED_STATES = { 'completed', 'waiting-children', 'delayed', 'failed', 'prioritized' }
 local LISTED_STATES = { 'wait', 'paused', 'active' }
 
---- Take a job out of whatever state it is in; answers that state.
-local function leave_any_state(base, id)
+--- A parent that was just released is found at once, at the end that is served next.
+local function leave_list(key, id)
+  local from = redis.call('LINDEX', key, -1) == id and -1 or 1
+  return redis.call('LREM', key, from, id) == 1
+end
+
+--- Take a job out of whatever state it is in; answers that state. listed: the list it was taken from already.
+local function leave_any_state(base, id, listed)
   flush_pushes()
   for _, state in ipairs(SORTED_STATES) do
     if redis.call('ZREM', base .. state, id) == 1 then
       return state
     end
   end
+  if listed then
+    return listed
+  end
   for _, state in ipairs(LISTED_STATES) do
-    if redis.call('LREM', base .. state, 1, id) == 1 then
+    if leave_list(base .. state, id) then
       return state
     end
   end
