@@ -226,5 +226,5 @@ async def test_waiting_for_a_child_that_has_failed_fails_the_job(
     await worker.start()
     job = await queue.add("parent")
 
-    with pytest.raises(JobFailed, match="failed children"):
+    with pytest.raises(JobFailed, match="at least one failed child"):
         await job.result(timeout=5)

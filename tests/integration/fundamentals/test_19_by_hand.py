@@ -261,22 +261,6 @@ async def test_a_worker_without_a_handler_does_not_run(worker: Worker) -> None:
         await worker.run()
 
 
-async def test_a_worker_looks_at_a_long_limit_now_and_then(
-    queue: Queue, new_worker: WorkerFactory, store: Store, clock: Clock
-) -> None:
-    worker = new_worker(store=store, maximum_rate_limit_delay=2)
-    await queue.set_global_rate_limit(1000, 1)
-    await queue.add("work")
-    await queue.rate_limit(600)
-    assert await worker.get_next_job(block=False) is None
-
-    await queue.remove_rate_limit_key()
-    clock.forward(1.9)
-    assert await worker.get_next_job(block=False) is None
-    clock.forward(0.2)
-    await take(worker)
-
-
 async def test_a_limited_worker_leaves_the_word_of_a_job_to_others(
     queue: Queue, new_worker: WorkerFactory, store: Store, database: Database
 ) -> None:

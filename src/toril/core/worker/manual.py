@@ -168,12 +168,7 @@ class ManualWorker(Linked):
     def _heed(self, access: Access, batch: Batch) -> None:
         """Take nothing as long as the queue's rate limit lasts, if there is word of it."""
         if batch.limited_ms:
-            self._rest(access.store.now_ms(), batch.limited_ms)
-
-    def _rest(self, now_ms: int, limited_ms: int) -> None:
-        """Take nothing until the limit is over, or it is time to look anyway."""
-        longest_ms = round(self._settings.maximum_rate_limit_delay * 1000)
-        self._limited_until_ms = now_ms + min(limited_ms, longest_ms)
+            self._limited_until_ms = access.store.now_ms() + batch.limited_ms
 
     async def complete(
         self, job: Job, result: Any = None, *, token: str | None = None, fetch_next: bool = False
@@ -250,7 +245,7 @@ class ManualWorker(Linked):
             settling.settlement = GiveBack(job.id, job.token)
             return await self._settle(access, settling, fetch_next)
         if settling.limited:
-            self._rest(settling.at_ms, settled.answers[0])
+            self._limited_until_ms = settling.at_ms + settled.answers[0]
         self._tell_settled(settling)
         if settled.taken.jobs or isinstance(settlement, Finish):
             return await self._batch(access, settled.taken)

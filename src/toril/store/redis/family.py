@@ -43,7 +43,7 @@ class RedisFamily:
 
     async def _all_dependencies(self, queue: QueueRef, id: str) -> Dependencies:
         """Very many children, in pages. What is pending comes first: a child leaves it, so none is missed."""
-        found = Dependencies(next=dict.fromkeys(KINDS, 0))
+        found = Dependencies(next=dict.fromkeys(CHILD_KINDS, 0))
         unprocessed: dict[str, None] = {}
         for kind in ("unprocessed", "failed", "ignored", "processed"):
             cursor, more = 0, True
