@@ -65,7 +65,8 @@ def check_failed(system: str, result: Mapping[str, Any], added: Sequence[str], a
     if wrong or unknown or result["failed"] != len(added):
         raise MeasureError(
             f"{system}: of {len(added)} jobs: {len(wrong)} not seen {attempts} times "
-            f"({', '.join(wrong[:_NAMED])}); {len(unknown)} seen but not added; {result['failed']} kept as failed"
+            f"({', '.join(wrong[:_NAMED])}); {len(unknown)} seen but not added; "
+            f"{result['failed']} kept as failed"
         )
 
 

@@ -101,7 +101,10 @@ class Figures:
         return Spread.of(list(values.values())) if values else None
 
     def ratio(self, ours: tuple[str, str], theirs: tuple[str, str], value: str) -> Ratio | None:
-        """Compare two systems, each named with its measure; ``None`` if they share no round, or one gave nothing."""
+        """Compare two systems, each named with its measure.
+
+        Answers ``None`` if they share no round, or the other gave nothing.
+        """
         mine, other = self.by_round(*ours, value), self.by_round(*theirs, value)
         rounds = mine.keys() & other.keys()
         if not rounds or not all(other.values()):

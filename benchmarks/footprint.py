@@ -1,4 +1,4 @@
-"""What a system takes when nothing happens: memory of a worker, time to import, commands of an idle worker."""
+"""What a system takes when little happens: a worker's memory, time to import, commands of an idle worker."""
 
 from __future__ import annotations
 
@@ -80,5 +80,3 @@ async def idle(turn: Turn) -> Sample:
         check_counted(turn.name, await working, turn.order.count)
     more = sum(after.values()) - sum(before.values())
     return turn.sample({"commands": more / turn.measure.seconds * 60})
-
-

@@ -132,7 +132,9 @@ def _adds() -> list[Measure]:
         ("bulk", "add, in bulk of 1000", 30_000),
     )
     return [
-        Measure(key=f"add-{mode}", title=title, kind="add", order=Order(verb="add", url="", mode=mode, count=n))
+        Measure(
+            key=f"add-{mode}", title=title, kind="add", order=Order(verb="add", url="", mode=mode, count=n)
+        )
         for mode, title, n in ways
     ]
 
@@ -206,7 +208,11 @@ def _footprints() -> list[Measure]:
     nothing = _work(0, 10)
     return [
         Measure(
-            key="memory", title="memory per waiting job", kind="memory", order=filling, most_rounds=_FEW_ROUNDS
+            key="memory",
+            title="memory per waiting job",
+            kind="memory",
+            order=filling,
+            most_rounds=_FEW_ROUNDS,
         ),
         Measure(
             key="rss",

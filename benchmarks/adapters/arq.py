@@ -14,8 +14,8 @@ arq = importlib.import_module("arq")
 connections = importlib.import_module("arq.connections")
 
 PACKAGES = ("arq", "redis", "hiredis", "uvloop")
-# Seconds between polls of a worker, and of one who waits for a result; half a second by default. A poll starts
-# no more jobs than there is room for at that moment.
+# Seconds between polls of a worker, and of one who waits for a result; half a second by default. A poll
+# starts no more jobs than there is room for at that moment.
 _POLL = 0.001
 _READ = 1000
 

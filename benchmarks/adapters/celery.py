@@ -12,7 +12,7 @@ from benchmarks.peers.shapes import BlockingProducer, Consumer
 
 celery = importlib.import_module("celery")
 workers = importlib.import_module("celery.worker")
-states = importlib.import_module("celery.worker.state")
+states: Any = importlib.import_module("celery.worker.state")
 
 PACKAGES = ("celery", "kombu", "redis", "hiredis")
 _NAME = "benchmarks.adapters.celery.work"

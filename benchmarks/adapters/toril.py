@@ -68,7 +68,9 @@ class Adding:
         step_us = self._order.due_over_ms * 1000 / self._count
         for numbers in self._chunks():
             due = [datetime.fromtimestamp((first_us + number * step_us) / 1e6, UTC) for number in numbers]
-            jobs = [("noop", {"n": number}, AddOptions(at=at)) for number, at in zip(numbers, due, strict=True)]
+            jobs = [
+                ("noop", {"n": number}, AddOptions(at=at)) for number, at in zip(numbers, due, strict=True)
+            ]
             for id, at in zip(await self._add_many(jobs), due, strict=True):
                 self.due_us[id] = floor(at.timestamp() * 1000) * 1000.0
 
@@ -169,8 +171,15 @@ class Working:
     async def go(self) -> None:
         await self._worker.start()
         await self._done
-        while self._order.shared and await self._queue.get_completed_count() < self._count:
+        if self._order.shared:
+            await self._others()
+
+    async def _others(self) -> None:
+        """Wait for what other workers have taken."""
+        kept = await self._queue.get_completed_count()
+        while kept < self._count:
             await asyncio.sleep(_LOOK)
+            kept = await self._queue.get_completed_count()
 
     async def result(self) -> Mapping[str, Any]:
         await self._worker.close()

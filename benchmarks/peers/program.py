@@ -46,8 +46,9 @@ class Adapter:
         if order.verb != "add":
             raise CannotError("this is measured of toril and BullMQ only")
         producer = self._module.PRODUCER(order.url, queue)
-        kind = BlockingAdding if isinstance(producer, BlockingProducer) else Adding
-        return kind(order, producer, count)
+        if isinstance(producer, BlockingProducer):
+            return BlockingAdding(order, producer, count)
+        return Adding(order, producer, count)
 
 
 def main(name: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from benchmarks.child import CannotError
 
 
-class Producer:
+class Producer(ABC):
     """Adds jobs. Systems with asyncio subclass this; others `BlockingProducer`.
 
     Attributes:
@@ -20,30 +21,37 @@ class Producer:
     def __init__(self, url: str, queue: str) -> None:
         self.url, self.queue = url, queue
 
+    @abstractmethod
     async def open(self) -> None:
         """Connect."""
+        ...
 
+    @abstractmethod
     async def close(self) -> None:
         """Leave the server."""
+        ...
 
+    @abstractmethod
     async def waiting(self) -> int:
         """How many jobs wait, on the server."""
-        raise CannotError("its queue can't be measured")
+        ...
 
+    @abstractmethod
     async def add(self, number: int) -> tuple[str, Any]:
         """Add a job; answers its id, and what its result is had from."""
-        raise CannotError("it can't add one job")
+        ...
 
     async def add_many(self, numbers: Sequence[int]) -> list[str]:
         """Add jobs in one call; answers their ids."""
-        raise CannotError("it has no bulk add")
+        raise CannotError(f"it has no bulk add, for {len(numbers)} jobs")
 
+    @abstractmethod
     async def result(self, handle: Any) -> Any:
         """Wait for a result."""
-        raise CannotError("results can't be waited for")
+        ...
 
 
-class BlockingProducer:
+class BlockingProducer(ABC):
     """As `Producer`, without asyncio."""
 
     bulk: ClassVar[bool] = False
@@ -51,30 +59,37 @@ class BlockingProducer:
     def __init__(self, url: str, queue: str) -> None:
         self.url, self.queue = url, queue
 
+    @abstractmethod
     def open(self) -> None:
         """Connect."""
+        ...
 
+    @abstractmethod
     def close(self) -> None:
         """Leave the server."""
+        ...
 
+    @abstractmethod
     def waiting(self) -> int:
         """How many jobs wait, on the server."""
-        raise CannotError("its queue can't be measured")
+        ...
 
+    @abstractmethod
     def add(self, number: int) -> tuple[str, Any]:
         """Add a job; answers its id, and what its result is had from."""
-        raise CannotError("it can't add one job")
+        ...
 
     def add_many(self, numbers: Sequence[int]) -> list[str]:
         """Add jobs in one call; answers their ids."""
-        raise CannotError("it has no bulk add")
+        raise CannotError(f"it has no bulk add, for {len(numbers)} jobs")
 
+    @abstractmethod
     def result(self, handle: Any) -> Any:
         """Wait for a result."""
-        raise CannotError("results can't be waited for")
+        ...
 
 
-class Consumer:
+class Consumer(ABC):
     """Runs jobs of a queue in this process, as one worker.
 
     Attributes:
@@ -88,16 +103,22 @@ class Consumer:
             raise CannotError(f"a worker process runs {self.most_slots} job at a time")
         self.url, self.queue, self.slots = url, queue, slots
 
+    @abstractmethod
     async def open(self) -> None:
         """Connect; take nothing yet."""
+        ...
 
+    @abstractmethod
     async def start(self) -> None:
         """Begin to take and run jobs; returns at once."""
-        raise CannotError("it has no worker")
+        ...
 
+    @abstractmethod
     async def kept(self) -> int:
         """How many results the server keeps, of all queues."""
-        raise CannotError("it keeps no results")
+        ...
 
+    @abstractmethod
     async def close(self) -> None:
         """Stop, when what runs is done."""
+        ...

@@ -140,8 +140,10 @@ class Working:
     async def go(self) -> None:
         await self._consumer.start()
         await LEDGER.full.wait()
-        while await self._kept() < self._count:
+        kept = await self._kept()
+        while kept < self._count:
             await asyncio.sleep(_LOOK)
+            kept = await self._kept()
 
     async def _kept(self) -> int:
         return await self._consumer.kept() - self._kept_before
