@@ -242,7 +242,7 @@ def _scaled(measure: Measure, scale: float) -> Measure:
     if measure.kind in ("latency", "result"):
         count, warmup = count + LATENCY_WARMUP, 500
     elif measure.kind == "flow":
-        count = order.count
+        count = warmup = order.count
     elif measure.kind == "idle":
         count = 1
     elif measure.kind == "import":

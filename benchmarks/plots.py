@@ -22,6 +22,8 @@ _PICTURES = (
     ("memory", "Memory per waiting job, bytes", ("memory",), "data"),
 )
 _HEIGHT, _WIDTH = 0.34, 8.0
+# What begins the pictures on the run's page.
+_HEADING = "\n## Plots\n\n"
 _GREY, _OURS = "0.65", "tab:blue"
 
 
@@ -36,7 +38,7 @@ class Bar:
 
 
 def main(record: Path) -> None:
-    """Draw what a run measured, beside its record.
+    """Draw what a run measured, beside its record, and show it on its page.
 
     Args:
         record: The run's JSON.
@@ -44,13 +46,18 @@ def main(record: Path) -> None:
     matplotlib = importlib.import_module("matplotlib")
     matplotlib.use("Agg")
     run = json.loads(record.read_text())
+    links: list[str] = []
     for name, title, measures, value in _PICTURES:
         panels = {run["titles"].get(key, key): bars(run["samples"], key, value) for key in measures}
         panels = {about: drawn for about, drawn in panels.items() if drawn}
         if panels:
             path = record.with_name(f"{record.stem}-{name}.png")
             draw(panels, title, path)
-            print(path)
+            links.append(f"![{title}]({path.name})")
+    page = record.with_suffix(".md")
+    if links and page.exists():
+        said = page.read_text().partition(_HEADING)[0]
+        page.write_text(said + _HEADING + "\n\n".join(links) + "\n")
 
 
 def bars(samples: Sequence[Mapping[str, Any]], measure: str, value: str) -> list[Bar]:
