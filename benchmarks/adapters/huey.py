@@ -50,7 +50,7 @@ class Adding(BlockingProducer):
         return result.id, result
 
     def result(self, handle: Any) -> Any:
-        return handle.get(blocking=True, backoff=1, max_delay=_LOOK)
+        return handle.get(blocking=True, backoff=1, max_delay=_LOOK, preserve=True)
 
 
 class Working(Consumer):
