@@ -22,6 +22,8 @@ _FEWEST, _FEWEST_WARM = 40, 20
 _FEW_ROUNDS = 2
 # Kinds that come as they are: a new process, nothing in the queue.
 _COLD = ("memory", "import", "idle")
+# Kinds for which it does not matter how many jobs run at once.
+_FOOTPRINTS = ("rss", "idle")
 _CHILDREN = 1_000
 
 
@@ -61,6 +63,9 @@ class Measure:
 
     def for_system(self, system: System) -> Measure:
         """The same with the system's share of the jobs."""
+        if self.kind in _FOOTPRINTS and system.most_slots < self.order.concurrency:
+            order = replace(self.order, concurrency=system.most_slots)
+            return replace(self, order=order).for_system(system)
         if system.share == 1 or self.kind in ("latency", "result"):
             return self
         count, warmup = self.order.count, self.order.warmup

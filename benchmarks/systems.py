@@ -31,6 +31,7 @@ class System:
         settings: Those that differ from its defaults, as its documentation advises for speed.
         home: Folder of the environment it lives in, below the cache; empty for the runner's own.
         share: Of the counts of jobs: a slow system need not be waited for longer than a fast one.
+        most_slots: Jobs that its worker runs at once, at most, where a measure is not about that.
     """
 
     name: str
@@ -38,6 +39,7 @@ class System:
     settings: str
     home: str = "peers"
     share: float = 0.25
+    most_slots: int = 100
 
     @property
     def adapter(self) -> Path:
@@ -89,7 +91,9 @@ _SYSTEMS = (
         share=0.1,
     ),
     System("dramatiq", "import dramatiq", "threads, hiredis, Results, fetches 100 ahead"),
-    System("rq", "from rq import Queue, SimpleWorker", "SimpleWorker (no fork), hiredis", share=0.1),
+    System(
+        "rq", "from rq import Queue, SimpleWorker", "SimpleWorker (no fork), hiredis", share=0.1, most_slots=1
+    ),
     System("huey", "from huey import RedisHuey", "threads, hiredis, blocking pops, results of all kept"),
     System(
         "arq",

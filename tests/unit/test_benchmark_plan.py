@@ -81,6 +81,14 @@ def test_no_share_is_so_small_that_nothing_is_measured() -> None:
     assert (least.order.count, least.order.warmup) == (40, 20)
 
 
+def test_what_is_not_about_concurrency_is_measured_with_what_a_worker_has() -> None:
+    rq = systems()["rq"]
+
+    assert measure("rss").for_system(rq).order.concurrency == 1
+    assert measure("rss").for_system(rq).order.count < measure("rss").order.count
+    assert measure("drain-100").for_system(rq).order.concurrency == 100
+
+
 def test_latencies_are_those_of_as_many_jobs_for_everyone() -> None:
     assert measure("latency").for_system(System("slow", "slow", "", share=0.1)) == measure("latency")
 
