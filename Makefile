@@ -59,7 +59,7 @@ golden: $(SETUP) ## Replay recorded scenarios of BullMQ (DIR=folder, URL=server,
 	@$(BIN)/python -m tests.golden.replay $(if $(DIR),"$(DIR)",tests/golden) $(if $(URL),--url "$(URL)")
 
 bench: $(SETUP) $(NODE) $(PEERS_READY) ## Measure toril beside BullMQ and two Python peers, in 5 minutes (ARGS=...)
-	@$(BIN)/python -m benchmarks.run --systems toril,bullmq,fastest --short --scale 0.5 --minutes 4.5 \
+	@$(BIN)/python -m benchmarks.run --systems toril,bullmq,fastest --short --scale 0.4 --minutes 4.5 \
 		--write $(PAGES)/latest.md $(ARGS)
 	@.cache/peers/bin/python -m benchmarks.plots $(PAGES)/latest.json
 
