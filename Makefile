@@ -24,13 +24,17 @@ NODE_BOARD := $(BOARD)/node_modules/.installed
 PORT := .cache/port
 PORT_READY := $(PORT)/.installed
 DOCS := $(VENV)/.docs-installed
+# What the benchmark compares with, in environments of their own: some want other versions than others.
+PEERS := peers peers-arq peers-taskiq
+PEERS_READY := $(PEERS:%=.cache/%/.installed)
+PAGES := docs/performance
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check public-types format golden fuzz bench docs lock clean
+.PHONY: help setup demo test check public-types format golden fuzz bench bench-all peers docs lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## Make .venv with all that development needs
 
@@ -61,8 +65,16 @@ golden: $(SETUP) ## Replay recorded scenarios of BullMQ (DIR=folder, URL=server,
 fuzz: $(SETUP) $(NODE) ## Tell random stories to BullMQ and toril (SECONDS=n, SEED=text, STORY=file)
 	@$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)
 
-bench: $(SETUP) $(NODE) ## Measure toril and BullMQ side by side (ARGS=... for the benchmark)
-	@$(BIN)/python -m benchmarks.run $(ARGS)
+bench: $(SETUP) $(NODE) $(PEERS_READY) ## Measure toril beside BullMQ and two Python peers, in 5 minutes (ARGS=...)
+	@$(BIN)/python -m benchmarks.run --systems toril,bullmq,fastest --short --scale 0.4 --minutes 4.5 \
+		--write $(PAGES)/latest.md $(ARGS)
+	@.cache/peers/bin/python -m benchmarks.plots $(PAGES)/latest.json
+
+bench-all: $(SETUP) $(NODE) $(PEERS_READY) ## Measure all there is beside all peers (ARGS=... for the benchmark)
+	@$(BIN)/python -m benchmarks.run --systems all --rounds 3 --write $(PAGES)/all.md $(ARGS)
+	@.cache/peers/bin/python -m benchmarks.plots $(PAGES)/all.json
+
+peers: $(PEERS_READY) ## Install the Python peers that the benchmark compares with
 
 docs: $(DOCS) ## Build the documentation into site/, strictly
 	$(BIN)/zensical build --clean --strict
@@ -73,6 +85,7 @@ lock: $(SETUP) ## Pin the newest versions that pyproject.toml allows
 	$(COMPILE) --extra docs -c requirements/dev.lock pyproject.toml -o requirements/docs.lock
 	$(COMPILE) --no-deps requirements/photos.in -o requirements/photos.lock
 	$(COMPILE) requirements/port.in -o requirements/port.lock
+	for peers in $(PEERS); do $(COMPILE) requirements/$$peers.in -o requirements/$$peers.lock; done
 	cd $(INTEROP) && npm install --package-lock-only --no-audit --no-fund
 	cd $(BOARD) && npm install --package-lock-only --no-audit --no-fund
 
@@ -107,4 +120,10 @@ $(PORT_READY): requirements/port.lock
 	@mkdir -p $(dir $(PORT))
 	$(PYTHON) -m venv --clear $(PORT)
 	$(PORT)/bin/python -m pip install -qq --require-hashes -r requirements/port.lock
+	@touch $@
+
+$(PEERS_READY): .cache/%/.installed: requirements/%.lock
+	@mkdir -p .cache
+	$(PYTHON) -m venv --clear .cache/$*
+	.cache/$*/bin/python -m pip install -qq --require-hashes -r requirements/$*.lock
 	@touch $@

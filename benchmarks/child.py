@@ -8,12 +8,18 @@ answers each on its output, until the input ends:
     -> {"go": {}}
     <- {"result": {"seconds": 0.71, "cpu": 0.64, ...}}
 
+    or <- {"cannot": "it has no bulk add"}                                            the system can't
+
 What goes wrong ends the program, and is told on its error output. `ready` means connected and warm: what
 follows `go` is what is measured. `seconds` and `cpu` are those of the process between `go` and the last
 answer from the server. A result says besides:
 
-    add     ids: of the jobs, waiting: how many wait on the server, at_us: {id: add began} if spaced
+    add     ids: of the jobs, waiting: how many wait on the server, at_us: {id: add began} if spaced,
+            done_us: {id: its result was there} if awaited, due_us: {id: when it is due} if delayed
     work    ids: seen by the handler, completed: how many the server keeps, at_us: {id: handler began}
+    flow    as work, and added: the ids that the adds answered
+
+If no ledger is kept, a worker tells `seen`, the number, and no ids.
 
 Instants are microseconds of the wall clock. For a system in Python, `serve` does all of this but the work.
 """
@@ -28,6 +34,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from benchmarks.orders import Order
+
+
+class CannotError(Exception):
+    """The system has no such thing; the message says what it lacks."""
 
 
 class Task(Protocol):
@@ -62,8 +72,12 @@ async def serve(prepare: Prepare, versions: Mapping[str, str]) -> None:
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         message = json.loads(line)
         if "prepare" in message:
-            task = await prepare(Order(**message["prepare"]))
-            _say({"ready": dict(versions)})
+            try:
+                task = await prepare(Order(**message["prepare"]))
+            except CannotError as error:
+                _say({"cannot": str(error)})
+            else:
+                _say({"ready": dict(versions)})
         elif task is not None:
             _say({"result": await _measure(task)})
 

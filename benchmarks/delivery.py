@@ -51,3 +51,45 @@ def check_worked(system: str, result: Mapping[str, Any], added: Sequence[str]) -
         said.append(f"{result['completed']} kept as completed")
     if said:
         raise MeasureError(f"{system}: of {len(added)} jobs: {'; '.join(said)}")
+
+
+def check_failed(system: str, result: Mapping[str, Any], added: Sequence[str], attempts: int = 2) -> None:
+    """Each job that was added was seen by the handler in each of its attempts, and is kept as failed.
+
+    Raises:
+        MeasureError: Not so.
+    """
+    seen = Counter[str](result["ids"])
+    wrong = sorted(id for id in added if seen[id] != attempts)
+    unknown = sorted(seen.keys() - set(added))
+    if wrong or unknown or result["failed"] != len(added):
+        raise MeasureError(
+            f"{system}: of {len(added)} jobs: {len(wrong)} not seen {attempts} times "
+            f"({', '.join(wrong[:_NAMED])}); {len(unknown)} seen but not added; "
+            f"{result['failed']} kept as failed"
+        )
+
+
+def check_partly_worked(system: str, result: Mapping[str, Any], added: Sequence[str], count: int) -> None:
+    """At least so many jobs were seen, each once, each one of those that were added, and are kept.
+
+    Raises:
+        MeasureError: Not so.
+    """
+    ids: list[str] = result["ids"]
+    if len(ids) < count:
+        raise MeasureError(f"{system}: of {count} jobs, {len(ids)} were seen")
+    known = set(added)
+    check_worked(system, result, [id for id in dict.fromkeys(ids) if id in known])
+
+
+def check_counted(system: str, result: Mapping[str, Any], count: int) -> None:
+    """So many jobs were seen and are kept; for where no ledger is.
+
+    Raises:
+        MeasureError: Not so.
+    """
+    if not result["seen"] == result["completed"] == count:
+        raise MeasureError(
+            f"{system}: of {count} jobs, {result['seen']} were seen and {result['completed']} kept"
+        )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from benchmarks.plan import Floor
+from benchmarks.floors import Floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,8 @@ class Sample:
 
     Attributes:
         values: ``rate`` in jobs/s, ``process_us`` and ``server_us`` of CPU per job, ``p50_ms``, ``p95_ms``,
-            ``p99_ms``, or bytes per job: ``data`` and ``all``.
+            ``p99_ms``, bytes per job: ``data`` and ``all``, of a process ``idle_mb`` and ``more_mb`` after
+            jobs, ``import_ms``, or ``commands`` a minute.
         raw: Single latencies in ms.
     """
 
@@ -100,10 +101,13 @@ class Figures:
         return Spread.of(list(values.values())) if values else None
 
     def ratio(self, ours: tuple[str, str], theirs: tuple[str, str], value: str) -> Ratio | None:
-        """Compare two systems, each named with its measure; ``None`` if they share no round."""
+        """Compare two systems, each named with its measure.
+
+        Answers ``None`` if they share no round, or the other gave nothing.
+        """
         mine, other = self.by_round(*ours, value), self.by_round(*theirs, value)
         rounds = mine.keys() & other.keys()
-        if not rounds:
+        if not rounds or not all(other.values()):
             return None
         by_round = [mine[number] / other[number] for number in sorted(rounds)]
         return Ratio(median(mine.values()) / median(other.values()), Spread.of(by_round))

@@ -13,18 +13,24 @@ class Order:
     """One thing to do with one queue; the JSON of ``prepare``.
 
     Attributes:
-        verb: ``add`` or ``work``.
+        verb: ``add``, ``work``, or ``flow``: add flows and run them.
         url: Of the server: ``unix:///path?db=0`` or ``redis://host:port/db``.
         queue: The queue that is measured.
         warm_queue: Another one, for getting warm: a worker finds jobs there, a producer adds some.
         count: How many jobs; a worker is through when it has settled so many.
         warmup: How many jobs in ``warm_queue``; 0 for none.
-        mode: How to add: ``one`` after the other, by ``concurrent`` callers, in ``bulk``, or ``spaced``.
+        mode: How to add: ``one`` after the other, by ``concurrent`` callers, in ``bulk``, ``spaced``,
+            ``await`` (spaced, and the result awaited), ``delayed``, or ``fill``: however it can.
         callers: How many callers add concurrently; each awaits its add before the next.
         chunk: Jobs in one bulk call; each call is awaited before the next.
         pauses_ms: Waits before each of the spaced adds.
+        due_in_ms: Delayed jobs are due so long after the first add, evenly spread over ``due_over_ms``.
+        children: Of each flow; ``count`` is a multiple of one more.
         concurrency: Jobs that the worker runs at once.
+        job: What a job does: ``noop``, ``io`` (waits 10 ms) or ``fail``, which is retried once, at once.
         stamps: Whether to note when each handler starts.
+        ledger: Whether the ids of the jobs are noted and told; else how many it were.
+        shared: Whether other workers serve the queue: it is through when the queue has settled so many.
     """
 
     verb: str
@@ -33,9 +39,15 @@ class Order:
     warm_queue: str = WARM_QUEUE
     count: int = 0
     warmup: int = 0
-    mode: str = "bulk"
+    mode: str = "fill"
     callers: int = 100
     chunk: int = 1000
     pauses_ms: list[float] = field(default_factory=list[float])
+    due_in_ms: int = 0
+    due_over_ms: int = 1000
+    children: int = 0
     concurrency: int = 1
+    job: str = "noop"
     stamps: bool = False
+    ledger: bool = True
+    shared: bool = False

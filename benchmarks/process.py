@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import sys
+import re
 import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Mapping
@@ -14,12 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from benchmarks.child import CannotError
 from benchmarks.orders import Order
+from benchmarks.systems import ROOT, System
 
-ROOT = Path(__file__).resolve().parent.parent
-_ADAPTERS = Path(__file__).resolve().parent / "adapters"
-# Seconds for any answer; the longest measure takes a few.
-_PATIENCE = 120.0
+# Seconds for any answer; the longest measure of the slowest system takes some dozens.
+_PATIENCE = 300.0
 # Seconds for a process to end after its input did.
 _GOODBYE = 5.0
 # A result names every job, in one line.
@@ -28,28 +27,6 @@ _LONGEST_LINE = 64 * 1024 * 1024
 
 class MeasureError(Exception):
     """A measure can't be made, or what it gave can't be trusted."""
-
-
-def systems() -> dict[str, Path]:
-    """The adapters there are, by the name of their system; toril first."""
-    found = [
-        path for path in _ADAPTERS.iterdir() if path.suffix in (".py", ".mjs") and path.stem != "__init__"
-    ]
-    return {path.stem: path for path in sorted(found, key=lambda path: (path.stem != "toril", path.stem))}
-
-
-def command(adapter: Path) -> list[str]:
-    """How to start an adapter.
-
-    Raises:
-        MeasureError: What it runs on is not installed.
-    """
-    if adapter.suffix == ".py":
-        return [sys.executable, "-m", f"benchmarks.adapters.{adapter.stem}"]
-    node = shutil.which("node")
-    if node is None:
-        raise MeasureError(f"{adapter.stem} needs Node 20 or newer; leave it out with --systems toril")
-    return [node, str(adapter)]
 
 
 class Child:
@@ -65,9 +42,13 @@ class Child:
         """Let it connect and get warm.
 
         Raises:
-            MeasureError: It can't.
+            CannotError: The system has no such thing.
+            MeasureError: It should, and can't.
         """
-        self.versions = await self._ask({"prepare": asdict(order)}, "ready")
+        answer = await self._ask({"prepare": asdict(order)})
+        if "cannot" in answer:
+            raise CannotError(answer["cannot"])
+        self.versions = answer["ready"]
 
     async def go(self) -> dict[str, Any]:
         """Let it do what it prepared.
@@ -75,9 +56,19 @@ class Child:
         Raises:
             MeasureError: It can't.
         """
-        return await self._ask({"go": {}}, "result")
+        return (await self._ask({"go": {}}))["result"]
 
-    async def _ask(self, message: Mapping[str, Any], answer: str) -> dict[str, Any]:
+    def resident_mb(self) -> float:
+        """Memory of the process, as the system counts it."""
+        status = Path(f"/proc/{self._process.pid}/status")
+        if not status.exists():
+            raise CannotError("the memory of a process is known on Linux only")
+        found = re.search(r"VmRSS:\s+(\d+) kB", status.read_text())
+        if found is None:
+            raise self._trouble("it has ended")
+        return int(found[1]) / 1024
+
+    async def _ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(message).encode() + b"\n")
@@ -89,7 +80,7 @@ class Child:
             raise self._trouble(f"no answer to {next(iter(message))}: {error!r}") from error
         if not line:
             raise self._trouble(f"it ended, instead of an answer to {next(iter(message))}")
-        return json.loads(line)[answer]
+        return json.loads(line)
 
     def _trouble(self, what: str) -> MeasureError:
         self._errors.seek(0)
@@ -109,13 +100,17 @@ class Child:
 
 
 @asynccontextmanager
-async def running(system: str) -> AsyncGenerator[Child]:
-    """A process of its own for a system."""
+async def running(system: System) -> AsyncGenerator[Child]:
+    """A process of its own for a system.
+
+    Raises:
+        MissingError: It is not installed.
+    """
     with tempfile.TemporaryFile() as errors:
         process = await asyncio.create_subprocess_exec(
-            *command(systems()[system]), stdin=PIPE, stdout=PIPE, stderr=errors, cwd=ROOT, limit=_LONGEST_LINE
+            *system.command(), stdin=PIPE, stdout=PIPE, stderr=errors, cwd=ROOT, limit=_LONGEST_LINE
         )
-        child = Child(system, process, errors)
+        child = Child(system.name, process, errors)
         try:
             yield child
         finally:

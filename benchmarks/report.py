@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from benchmarks.figures import Figures, Ratio, Sample, Spread
-from benchmarks.plan import FLOORS, RIVAL, Measure
+from benchmarks.floors import FLOORS
+from benchmarks.plan import Measure
+from benchmarks.systems import OURS, RIVAL
 
-#: The system that the others are compared with.
-OURS = "toril"
-
-# Values that each kind of measure is about: name, and what is said after the measure's title.
+_RATE = (("rate", ", jobs/s"),)
+_TIMES = (("p50_ms", ", p50, ms"), ("p95_ms", ", p95, ms"), ("p99_ms", ", p99, ms"))
+# Values that a kind of measure is about: name, and what is said after the measure's title. Others are rates.
 _VALUES = {
-    "add": (("rate", ", jobs/s"),),
-    "drain": (("rate", ", jobs/s"),),
-    "latency": (("p50_ms", ", p50, ms"), ("p95_ms", ", p95, ms"), ("p99_ms", ", p99, ms")),
+    "latency": _TIMES,
+    "result": _TIMES,
+    "delayed": _TIMES,
     "memory": (("data", ", data, bytes"), ("all", ", all, bytes")),
+    "rss": (("idle_mb", ", idle, MB"), ("more_mb", ", more after jobs, MB")),
+    "import": (("import_ms", ", ms"),),
+    "idle": (("commands", ", a minute"),),
 }
 
 
@@ -28,7 +32,8 @@ class Run:
 
     Attributes:
         notes: Of the run, by what they are about: machine, server, versions, ...
-        rounds: How many were asked for.
+        rounds: How many were made.
+        gaps: What a system can't, and why, by system and measure.
     """
 
     measures: Sequence[Measure]
@@ -36,6 +41,7 @@ class Run:
     rounds: int
     notes: Mapping[str, str]
     samples: Sequence[Sample]
+    gaps: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
 
     @property
     def figures(self) -> Figures:
@@ -50,7 +56,7 @@ class Run:
 def markdown(run: Run) -> str:
     """The whole report."""
     notes = [f"- {about}: {note}" for about, note in run.notes.items()]
-    parts = ["\n".join(notes), _floors(run), _values(run), _cpu(run)]
+    parts = ["\n".join(notes), _floors(run), _values(run), _ratios(run), _cpu(run), _gaps(run)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -64,7 +70,9 @@ def as_json(run: Run, *, raw: bool) -> str:
             del fields["raw"]
         samples.append(fields)
     counts = {measure.key: measure.order.count for measure in run.measures}
-    about = {"notes": dict(run.notes), "rounds": run.rounds, "jobs": counts}
+    titles = {measure.key: measure.title for measure in run.measures}
+    gaps = [[*place, reason] for place, reason in run.gaps.items()]
+    about = {"notes": dict(run.notes), "rounds": run.rounds, "jobs": counts, "titles": titles, "gaps": gaps}
     rows = ",\n".join(json.dumps(sample) for sample in samples)
     return f'{json.dumps(about)[:-1]}, "samples": [\n{rows}\n]}}\n'
 
@@ -72,7 +80,7 @@ def as_json(run: Run, *, raw: bool) -> str:
 def progress(sample: Sample) -> str:
     """One line about a sample, while the run goes on."""
     values = "  ".join(f"{name} {number(value)}" for name, value in sample.values.items())
-    return f"round {sample.round + 1}  {sample.measure:<15} {sample.system:<8} {values}"
+    return f"round {sample.round + 1}  {sample.measure:<15} {sample.system:<13} {values}"
 
 
 def number(value: float) -> str:
@@ -120,27 +128,39 @@ def _variant(measure: str, group: str) -> str:
 
 
 def _values(run: Run) -> str:
-    others = [system for system in run.systems if system != OURS and OURS in run.systems]
     rows: list[Sequence[str]] = []
     for measure in run.measures:
-        for value, unit in _VALUES[measure.kind]:
+        for value, unit in _VALUES.get(measure.kind, _RATE):
             spreads = [_spread(run.figures.spread(system, measure.key, value)) for system in run.systems]
-            ratios = [
-                _ratio(run.figures.ratio((OURS, measure.key), (other, measure.key), value))
-                for other in others
-            ]
-            rows.append([measure.title + unit, *spreads, *ratios])
-    head = ["Measure", *run.systems, *(f"{OURS} / {other}" for other in others)]
-    said = (
-        "Medians of the rounds, with the lowest and the highest; ratios of the medians, with those by rounds."
-    )
-    return f"## All figures\n\n{said}\n\n{_table(head, rows)}"
+            rows.append([measure.title + unit, *spreads])
+    said = "Medians of the rounds, with the lowest and the highest."
+    return f"## All figures\n\n{said}\n\n{_table(['Measure', *run.systems], rows)}"
+
+
+def _ratios(run: Run) -> str:
+    others = [system for system in run.systems if system != OURS and OURS in run.systems]
+    if not others:
+        return ""
+    rows: list[Sequence[str]] = []
+    for measure in run.measures:
+        for value, unit in _VALUES.get(measure.kind, _RATE):
+            pairs = (((OURS, measure.key), (other, measure.key)) for other in others)
+            rows.append([measure.title + unit, *(_ratio(run.figures.ratio(*pair, value)) for pair in pairs)])
+    head = ["Measure", *(f"{OURS} / {other}" for other in others)]
+    said = "Ratios of the medians, with the lowest and the highest within a round."
+    return f"## Ratios\n\n{said}\n\n{_table(head, rows)}"
+
+
+def _gaps(run: Run) -> str:
+    titles = {measure.key: measure.title for measure in run.measures}
+    lines = [f"- {system}, {titles[key]}: {reason}" for (system, key), reason in run.gaps.items()]
+    return "## What a system can't\n\n" + "\n".join(lines) if lines else ""
 
 
 def _cpu(run: Run) -> str:
     rows: list[Sequence[str]] = []
     for measure in run.measures:
-        if measure.kind not in ("add", "drain"):
+        if measure.kind in _VALUES:
             continue
         cells: list[str] = []
         for value in ("process_us", "server_us"):
@@ -150,5 +170,5 @@ def _cpu(run: Run) -> str:
     if not rows:
         return ""
     head = ["Measure", *(f"{system}, {where}" for where in ("process", "server") for system in run.systems)]
-    said = "Microseconds per job, of the measured process and of the server; medians."
+    said = "Microseconds per job, of the measured processes and of the server; medians."
     return f"## CPU per job\n\n{said}\n\n{_table(head, rows)}"

@@ -22,6 +22,9 @@ _PATIENCE = 30.0
 # What the embedded server is started with, for a server of another kind to be compared with it.
 _OPTIONS = ("--port", "0", "--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
 
+# What the runner itself asks while others are measured.
+_OWN_COMMANDS = {"info"}
+
 
 class Client:
     """A blocking connection, enough to ask a server about itself.
@@ -115,6 +118,15 @@ class Server:
         """CPU time it has used so far."""
         used = self._client.info("cpu")
         return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
+
+    def commands(self) -> dict[str, int]:
+        """How often each command was called so far, by scripts, too; but for those of the runner itself."""
+        stats = self._client.info("commandstats")
+        calls = {
+            name.removeprefix("cmdstat_"): int(value.partition("calls=")[2].partition(",")[0])
+            for name, value in stats.items()
+        }
+        return {name: count for name, count in calls.items() if name not in _OWN_COMMANDS}
 
     def memory(self) -> dict[str, int]:
         """Bytes in use: by all, and by the data alone."""

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 
 const require = createRequire(new URL("../../tests/interop/package.json", import.meta.url));
-const { Queue, Worker } = require("bullmq");
+const { FlowProducer, Queue, QueueEvents, Worker } = require("bullmq");
 const version = (name) => require(`${name}/package.json`).version;
 const VERSIONS = { bullmq: version("bullmq"), ioredis: version("ioredis"), node: process.versions.node };
 
@@ -24,6 +24,10 @@ function readWallClock() {
   }
 }
 const wallUs = () => (wallOffset + performance.now()) * 1000;
+
+// How long an I/O job waits, and between looks whether other workers are done, in milliseconds.
+const IO_MS = 10;
+const LOOK_MS = 2;
 
 function connectionOf(text) {
   const url = new URL(text);
@@ -47,10 +51,16 @@ class Adding {
     this.next = 0;
     this.ids = [];
     this.at_us = {};
+    this.done_us = {};
+    this.due_us = {};
+    // A job that fails is retried once, at once.
+    this.opts = order.job === "fail" ? { attempts: 2 } : {};
+    if (order.mode === "await") this.events = new QueueEvents(name, { connection: connectionOf(order.url) });
   }
 
   async ready() {
     await this.queue.waitUntilReady();
+    await this.events?.waitUntilReady();
   }
 
   async go() {
@@ -58,7 +68,10 @@ class Adding {
       one: () => this.oneByOne(),
       concurrent: () => Promise.all(Array.from({ length: this.order.callers }, () => this.oneByOne())),
       bulk: () => this.inBulk(),
+      fill: () => this.inBulk(),
+      delayed: () => this.delayed(),
       spaced: () => this.spaced(),
+      await: () => this.spaced(),
     };
     await ways[this.order.mode]();
   }
@@ -73,8 +86,25 @@ class Adding {
   async inBulk() {
     while (this.next < this.count) {
       const size = Math.min(this.order.chunk, this.count - this.next);
-      const jobs = Array.from({ length: size }, () => ({ name: "noop", data: { n: this.next++ } }));
+      const jobs = Array.from({ length: size }, () => ({ name: "noop", data: { n: this.next++ }, opts: this.opts }));
       for (const job of await this.queue.addBulk(jobs)) this.ids.push(job.id);
+    }
+  }
+
+  async delayed() {
+    const first = Date.now() + this.order.due_in_ms;
+    const step = this.order.due_over_ms / this.count;
+    while (this.next < this.count) {
+      const size = Math.min(this.order.chunk, this.count - this.next);
+      const timestamp = Date.now();
+      const jobs = Array.from({ length: size }, () => {
+        const delay = Math.floor(first + this.next * step) - timestamp;
+        return { name: "noop", data: { n: this.next++ }, opts: { delay, timestamp } };
+      });
+      for (const job of await this.queue.addBulk(jobs)) {
+        this.ids.push(job.id);
+        this.due_us[job.id] = (timestamp + job.opts.delay) * 1000;
+      }
     }
   }
 
@@ -85,62 +115,133 @@ class Adding {
       const job = await this.queue.add("noop", { n: this.next++ });
       this.ids.push(job.id);
       this.at_us[job.id] = began;
+      if (this.events) {
+        await job.waitUntilFinished(this.events);
+        this.done_us[job.id] = wallUs();
+      }
     }
   }
 
   async result() {
     const waiting = await this.queue.getWaitingCount();
+    await this.events?.close();
     await this.queue.close();
-    return { ids: this.ids, at_us: this.at_us, waiting };
+    const { ids, at_us, done_us, due_us } = this;
+    return { ids, at_us, done_us, due_us, waiting };
   }
 }
 
 class Working {
   constructor(order, name, count) {
     const connection = connectionOf(order.url);
+    this.order = order;
+    this.count = count;
     this.seen = [];
     this.at_us = {};
-    const see = async (job) => {
-      this.seen.push(job.id);
-    };
+    this.queue = new Queue(name, { connection });
+    this.worker = new Worker(name, this.handler(), {
+      connection,
+      concurrency: order.concurrency,
+      autorun: false,
+    });
+    // Each attempt that fails is told.
+    this.left = order.job === "fail" ? 2 * count : count;
+    this.done = new Promise((resolve, reject) => {
+      this.failed = reject;
+      const settled = () => --this.left === 0 && !order.shared && resolve();
+      this.worker.on("completed", settled);
+      this.worker.on("failed", settled);
+      if (order.shared) this.worker.on("drained", resolve);
+    });
+    this.worker.on("error", (error) => this.failed(error));
+  }
+
+  handler() {
+    const { job: kind, ledger, stamps } = this.order;
+    if (kind === "noop" && !ledger) return async () => {};
     const stamp = async (job) => {
       const began = wallUs();
       this.seen.push(job.id);
       this.at_us[job.id] ??= began;
     };
-    this.queue = new Queue(name, { connection });
-    this.worker = new Worker(name, order.stamps ? stamp : see, {
-      connection,
-      concurrency: order.concurrency,
-      autorun: false,
-    });
-    let left = count;
-    this.done = new Promise((resolve, reject) => {
-      this.failed = reject;
-      this.worker.on("completed", () => --left === 0 && resolve());
-    });
-    this.worker.on("error", (error) => this.failed(error));
+    const kinds = {
+      noop: async (job) => {
+        this.seen.push(job.id);
+      },
+      io: async (job) => {
+        this.seen.push(job.id);
+        await wait(IO_MS);
+      },
+      fail: async (job) => {
+        this.seen.push(job.id);
+        throw new Error("as it shall");
+      },
+    };
+    return stamps ? stamp : kinds[kind];
   }
 
   async ready() {
     await Promise.all([this.queue.waitUntilReady(), this.worker.waitUntilReady()]);
   }
 
-  async go() {
+  start() {
     this.worker.run().catch((error) => this.failed(error));
+  }
+
+  async go() {
+    this.start();
     await this.done;
+    while (this.order.shared && (await this.queue.getCompletedCount()) < this.count) await wait(LOOK_MS);
   }
 
   async result() {
     await this.worker.close();
     const completed = await this.queue.getCompletedCount();
+    const failed = await this.queue.getFailedCount();
     await this.queue.close();
-    return { ids: this.seen, at_us: this.at_us, completed };
+    return { ids: this.seen, at_us: this.at_us, seen: this.count - this.left, completed, failed };
+  }
+}
+
+// Adds parents with children, and runs them all.
+class Flowing extends Working {
+  constructor(order, name, count) {
+    const whole = order.children + 1;
+    super(order, name, Math.max(Math.floor(count / whole), 1) * whole);
+    this.name = name;
+    this.flows = new FlowProducer({ connection: connectionOf(order.url) });
+    this.added = [];
+  }
+
+  async ready() {
+    await this.flows.waitUntilReady();
+    await super.ready();
+  }
+
+  async go() {
+    this.start();
+    const { name: queueName } = this;
+    for (let flow = this.count / (this.order.children + 1); flow > 0; flow--) {
+      const children = Array.from({ length: this.order.children }, (_, n) => ({
+        name: "child",
+        queueName,
+        data: { n },
+      }));
+      const node = await this.flows.add({ name: "parent", queueName, data: {}, children });
+      this.added.push(node.job.id, ...node.children.map((child) => child.job.id));
+    }
+    await this.done;
+  }
+
+  async result() {
+    const told = await super.result();
+    await this.flows.close();
+    return { ...told, added: this.added };
   }
 }
 
 async function prepare(order) {
-  const Kind = { add: Adding, work: Working }[order.verb];
+  const Kind = { add: Adding, work: Working, flow: Flowing }[order.verb];
   if (order.warmup) {
     const warm = new Kind(order, order.warm_queue, order.warmup);
     await warm.ready();

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from importlib.util import find_spec
+from math import floor
 from typing import Any
 
 from benchmarks.child import Task, serve, wall_us
 from benchmarks.orders import Order
-from toril import Job, Queue, Worker
+from toril import AddOptions, Flow, FlowProducer, Job, Queue, Worker
 
 _PACKAGES = ("toril", "hiredis", "msgspec", "uvloop")
+# How long an I/O job waits, and between looks whether other workers are done, in seconds.
+_IO_SECONDS, _LOOK = 0.01, 0.002
 
 
 class Adding:
@@ -23,8 +27,12 @@ class Adding:
         self._queue = Queue(name, url=order.url)
         self._numbers = iter(range(count))
         self._count = count
+        # A job that fails is retried once, at once.
+        self._options: AddOptions = {"attempts": 2} if order.job == "fail" else {}
         self.ids: list[str] = []
         self.at_us: dict[str, float] = {}
+        self.done_us: dict[str, float] = {}
+        self.due_us: dict[str, float] = {}
 
     async def ready(self) -> None:
         await self._queue.ready()
@@ -34,7 +42,10 @@ class Adding:
             "one": self._one_by_one,
             "concurrent": self._concurrently,
             "bulk": self._in_bulk,
+            "fill": self._in_bulk,
+            "delayed": self._delayed,
             "spaced": self._spaced,
+            "await": self._spaced,
         }
         await ways[self._order.mode]()
 
@@ -49,13 +60,32 @@ class Adding:
                 group.create_task(self._one_by_one())
 
     async def _in_bulk(self) -> None:
-        chunk = self._order.chunk
-        for first in range(0, self._count, chunk):
-            numbers = range(first, min(first + chunk, self._count))
-            for job in await self._queue.add_many([("noop", {"n": number}) for number in numbers]):
-                if not isinstance(job, Job):
-                    raise job
-                self.ids.append(job.id)
+        for numbers in self._chunks():
+            await self._add_many([("noop", {"n": number}, self._options) for number in numbers])
+
+    async def _delayed(self) -> None:
+        first_us = wall_us() + self._order.due_in_ms * 1000
+        step_us = self._order.due_over_ms * 1000 / self._count
+        for numbers in self._chunks():
+            due = [datetime.fromtimestamp((first_us + number * step_us) / 1e6, UTC) for number in numbers]
+            jobs = [
+                ("noop", {"n": number}, AddOptions(at=at)) for number, at in zip(numbers, due, strict=True)
+            ]
+            for id, at in zip(await self._add_many(jobs), due, strict=True):
+                self.due_us[id] = floor(at.timestamp() * 1000) * 1000.0
+
+    def _chunks(self) -> list[range]:
+        size = self._order.chunk
+        return [range(first, min(first + size, self._count)) for first in range(0, self._count, size)]
+
+    async def _add_many(self, jobs: list[tuple[str, Any, AddOptions]]) -> list[str]:
+        ids: list[str] = []
+        for job in await self._queue.add_many(jobs):
+            if not isinstance(job, Job):
+                raise job
+            ids.append(job.id)
+        self.ids += ids
+        return ids
 
     async def _spaced(self) -> None:
         for number, pause_ms in zip(self._numbers, self._order.pauses_ms, strict=False):
@@ -64,26 +94,46 @@ class Adding:
             job = await self._queue.add("noop", {"n": number})
             self.ids.append(job.id)
             self.at_us[job.id] = began
+            if self._order.mode == "await":
+                await job.result()
+                self.done_us[job.id] = wall_us()
 
     async def result(self) -> Mapping[str, Any]:
         waiting = await self._queue.get_waiting_count()
         await self._queue.close()
-        return {"ids": self.ids, "at_us": self.at_us, "waiting": waiting}
+        instants = {"at_us": self.at_us, "done_us": self.done_us, "due_us": self.due_us}
+        return {"ids": self.ids, "waiting": waiting, **instants}
 
 
 class Working:
-    """Runs no-op jobs until so many are settled."""
+    """Runs jobs until so many are settled."""
 
     def __init__(self, order: Order, name: str, count: int) -> None:
+        self._order = order
         self._queue = Queue(name, url=order.url)
-        handler = self._stamp if order.stamps else self._see
-        self._worker = Worker(name, handler, url=order.url, concurrency=order.concurrency)
-        self._worker.on("completed", self._completed)
+        self._worker = Worker(name, self._handler(), url=order.url, concurrency=order.concurrency)
+        self._worker.on("completed", self._settled)
         self._worker.on("error", self._failed)
+        self._count = count
         self._left = count
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if order.job == "fail":
+            self._worker.on("failed", self._settled)
+            # Each attempt that fails is told.
+            self._left = 2 * count
+        if order.shared:
+            self._worker.on("drained", self._finish)
         self._seen: list[str] = []
         self._at_us: dict[str, float] = {}
+
+    def _handler(self) -> Callable[[Job], Awaitable[None]]:
+        if self._order.job == "noop" and not self._order.ledger:
+            return self._count_only
+        kinds = {"noop": self._see, "io": self._wait, "fail": self._fail}
+        return self._stamp if self._order.stamps else kinds[self._order.job]
+
+    async def _count_only(self, job: Job) -> None:
+        pass
 
     async def _see(self, job: Job) -> None:
         self._seen.append(job.id)
@@ -93,9 +143,21 @@ class Working:
         self._seen.append(job.id)
         self._at_us.setdefault(job.id, began)
 
-    def _completed(self, _job: Job, _result: object) -> None:
+    async def _wait(self, job: Job) -> None:
+        self._seen.append(job.id)
+        await asyncio.sleep(_IO_SECONDS)
+
+    async def _fail(self, job: Job) -> None:
+        self._seen.append(job.id)
+        raise RuntimeError("as it shall")
+
+    def _settled(self, *_about: object) -> None:
         self._left -= 1
-        if self._left == 0 and not self._done.done():
+        if self._left == 0 and not self._order.shared:
+            self._finish()
+
+    def _finish(self) -> None:
+        if not self._done.done():
             self._done.set_result(None)
 
     def _failed(self, error: BaseException) -> None:
@@ -109,16 +171,55 @@ class Working:
     async def go(self) -> None:
         await self._worker.start()
         await self._done
+        if self._order.shared:
+            await self._others()
+
+    async def _others(self) -> None:
+        """Wait for what other workers have taken."""
+        kept = await self._queue.get_completed_count()
+        while kept < self._count:
+            await asyncio.sleep(_LOOK)
+            kept = await self._queue.get_completed_count()
 
     async def result(self) -> Mapping[str, Any]:
         await self._worker.close()
         completed = await self._queue.get_completed_count()
+        failed = await self._queue.get_failed_count()
         await self._queue.close()
-        return {"ids": self._seen, "at_us": self._at_us, "completed": completed}
+        counts = {"seen": self._count - self._left, "completed": completed, "failed": failed}
+        return {"ids": self._seen, "at_us": self._at_us, **counts}
+
+
+class Flowing(Working):
+    """Adds parents with children, and runs them all."""
+
+    def __init__(self, order: Order, name: str, count: int) -> None:
+        whole = order.children + 1
+        super().__init__(order, name, max(count // whole, 1) * whole)
+        self._producer = FlowProducer(url=order.url)
+        self._name = name
+        self._added: list[str] = []
+
+    async def ready(self) -> None:
+        await self._producer.ready()
+        await super().ready()
+
+    async def go(self) -> None:
+        await self._worker.start()
+        for _ in range(self._count // (self._order.children + 1)):
+            children = [Flow("child", {"n": n}, queue=self._name) for n in range(self._order.children)]
+            node = await self._producer.add(Flow("parent", {}, queue=self._name, children=children))
+            self._added += [node.job.id, *(child.job.id for child in node.children)]
+        await self._done
+
+    async def result(self) -> Mapping[str, Any]:
+        told = await super().result()
+        await self._producer.close()
+        return {**told, "added": self._added}
 
 
 async def prepare(order: Order) -> Task:
-    kind = {"add": Adding, "work": Working}[order.verb]
+    kind = {"add": Adding, "work": Working, "flow": Flowing}[order.verb]
     if order.warmup:
         warm = kind(order, order.warm_queue, order.warmup)
         await warm.ready()

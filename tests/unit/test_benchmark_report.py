@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from benchmarks.delivery import check_added, check_worked
 from benchmarks.figures import Figures, Sample, Spread, percentile
-from benchmarks.plan import FLOORS, RIVAL, Floor, plan
-from benchmarks.process import MeasureError, systems
-from benchmarks.report import OURS, Run, as_json, markdown, number
+from benchmarks.floors import FLOORS, Floor
+from benchmarks.plan import plan
+from benchmarks.report import Run, as_json, markdown, number
+from benchmarks.systems import OURS, RIVAL
 
 DRAIN, *_, MEMORY = FLOORS
 
@@ -148,8 +148,8 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
     tables = [line for line in lines if line.startswith("|")]
 
     assert tables
-    assert {line.count("|") for line in tables[:3]} == {7}
-    assert {line.count("|") for line in tables[3:]} == {5}
+    # The floor and its rows, then all figures, then the ratios.
+    assert [line.count("|") for line in tables] == [7] * 3 + [4] * 5 + [3] * 5
 
 
 def test_json_has_single_latencies_only_when_raw() -> None:
@@ -161,63 +161,16 @@ def test_json_has_single_latencies_only_when_raw() -> None:
     ]
 
 
-# --- plan ---
+def test_a_rival_that_gave_nothing_has_no_ratio() -> None:
+    figures = Figures(samples("idle", "commands", [3, 4], [0, 0]))
+
+    assert figures.ratio((OURS, "idle"), (RIVAL, "idle"), "commands") is None
 
 
-def test_a_group_or_a_key_chooses_measures() -> None:
-    chosen = [measure.key for measure in plan(1, ["add", "drain-10"], [1, 10])]
+def test_what_a_system_cannot_do_is_said_with_the_reason() -> None:
+    measured = run_of(samples("add-bulk", "rate", [3], [2]))
+    run = replace(measured, systems=[OURS, RIVAL, "arq"], gaps={("arq", "add-bulk"): "it has no bulk add"})
 
-    assert chosen == ["drain-10", "add-one", "add-concurrent", "add-bulk"]
-
-
-def test_an_unknown_measure_is_refused() -> None:
-    with pytest.raises(ValueError, match="there is no measure drane"):
-        plan(1, ["drane"])
-
-
-def test_a_scale_changes_how_many_jobs_there_are() -> None:
-    whole, half = plan(1, ["add-bulk"]), plan(0.5, ["add-bulk"])
-
-    assert half[0].order.count * 2 == whole[0].order.count
-    assert half[0].order.warmup * 2 == whole[0].order.warmup
-
-
-def test_our_adapter_comes_first() -> None:
-    assert list(systems())[:2] == [OURS, RIVAL]
-
-
-# --- delivery ---
-
-
-def test_jobs_that_arrived_once_are_accepted() -> None:
-    added = check_added(OURS, {"ids": ["1", "2"], "waiting": 5}, 2, waited=3)
-    check_worked(OURS, {"ids": ["2", "1"], "completed": 2}, added)
-
-    assert added == ["1", "2"]
-
-
-@pytest.mark.parametrize(
-    "result",
-    [
-        {"ids": ["1"], "waiting": 2},
-        {"ids": ["1", "1"], "waiting": 2},
-        {"ids": ["1", "2"], "waiting": 1},
-    ],
-)
-def test_adds_that_went_wrong_are_told(result: dict[str, Any]) -> None:
-    with pytest.raises(MeasureError, match="2 jobs were to be added"):
-        check_added(OURS, result, 2)
-
-
-@pytest.mark.parametrize(
-    ("ids", "completed", "said"),
-    [
-        (["1"], 2, "1 never seen \\(2\\)"),
-        (["1", "2", "2"], 2, "1 seen more than once \\(2\\)"),
-        (["1", "2", "3"], 2, "1 seen but not added \\(3\\)"),
-        (["1", "2"], 1, "1 kept as completed"),
-    ],
-)
-def test_jobs_that_were_lost_or_doubled_are_told(ids: list[str], completed: int, said: str) -> None:
-    with pytest.raises(MeasureError, match=said):
-        check_worked(OURS, {"ids": ids, "completed": completed}, ["1", "2"])
+    assert "- arq, add, in bulk of 1000: it has no bulk add" in markdown(run)
+    assert json.loads(as_json(run, raw=False))["gaps"] == [["arq", "add-bulk", "it has no bulk add"]]
+    assert "| add, in bulk of 1000, jobs/s | 3.00 (3.00 – 3.00) | 2.00 (2.00 – 2.00) | – |" in markdown(run)

@@ -1,0 +1,1 @@
+"""What the adapters for systems in Python share; it runs in their environments, with nothing of toril's."""
