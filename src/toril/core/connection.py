@@ -77,7 +77,7 @@ class StoreLink:
 
     def __init__(self, queue: QueueRef | None, url: str | None, store: Store | None) -> None:
         self._queue = queue
-        self._name = f"queue {queue.name}" if queue is not None else "the producer"
+        self._name = f"queue {queue.name}" if queue is not None else "the client"
         self._url = url if url is None else check_text(url, "url")
         self._store = store
         self._access: Access | None = None

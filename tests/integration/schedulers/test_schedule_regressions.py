@@ -145,3 +145,20 @@ async def test_deduplication_of_a_schedule_made_by_others_is_carried_on(
 
     [following] = await queue.get_delayed()
     assert following.deduplication_id == "d"
+
+
+@pytest.mark.parametrize("damaged", ["repeat:s", "job"])
+async def test_a_damaged_schedule_can_be_defined_anew(
+    timed_queue: Queue, timed_worker: Worker, database: Database, prefix: str, damaged: str
+) -> None:
+    template = JobSpec("t", {}, {"attempts": 2})
+    job = await timed_queue.upsert_job_scheduler("s", template, every=60, limit=5)
+    assert job is not None
+    await run_one(timed_worker)
+    following = (await timed_queue.get_delayed())[0]
+    key = "repeat:s" if damaged == "repeat:s" else following.id
+    database.command("HSET", f"{prefix}:tasks:{key}", "opts", "{no json", "finishedOn", "1")
+
+    again = await timed_queue.upsert_job_scheduler("s", template, every=60, limit=5)
+    assert again is not None
+    assert again.opts["attempts"] == 2

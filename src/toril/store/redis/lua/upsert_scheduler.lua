@@ -20,6 +20,12 @@ local fields = { 'name', 'data', 'opts', 'every', 'pattern', 'tz', 'limit', 'sta
 local values = { terms.name, terms.data, terms.opts, terms.every, terms.pattern, terms.tz, terms.limit,
   terms.start, terms.end_ }
 
+--- A JSON text as a value; nothing if another client stored what is none.
+local function decoded(text)
+  local ok, value = pcall(cjson.decode, text or '')
+  return ok and value or nil
+end
+
 --- Whether two decoded JSON values are the same.
 local function is_same(one, other)
   if type(one) ~= 'table' or type(other) ~= 'table' then
@@ -41,7 +47,7 @@ end
 --- Whether a stored field says what is wanted. Options may stand in another order: BullMQ does not keep it.
 local function is_stored(field, stored, wanted)
   if field == 'opts' and stored and wanted then
-    return stored == wanted or is_same(cjson.decode(stored), cjson.decode(wanted))
+    return stored == wanted or is_same(decoded(stored), decoded(wanted))
   end
   return (stored or nil) == (wanted and tostring(wanted))
 end
@@ -68,9 +74,9 @@ local function standing()
   if last[1] == id and not last[2] then
     return { job, math.max(due - time, 0) }
   end
-  local opts = last[1] == id and cjson.decode(last[3]) or {}
-  local done = type(opts['repeat']) == 'table' and tonumber(opts['repeat'].count)
-    or tonumber(call('HGET', key, 'ic'))
+  local opts = last[1] == id and decoded(last[3])
+  local repeated = type(opts) == 'table' and opts['repeat']
+  local done = type(repeated) == 'table' and tonumber(repeated.count) or tonumber(call('HGET', key, 'ic'))
   return terms.limit and done and done >= terms.limit and 0 or nil
 end
 
