@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
-from benchmarks import footprint, makers, special
+from benchmarks import footprint, makers, several, special
 from benchmarks.bench import Turn
 from benchmarks.child import CannotError
 from benchmarks.figures import Sample
-from benchmarks.plan import Measure
+from benchmarks.measure import Measure
 from benchmarks.process import Child, running
 from benchmarks.server import Server
 from benchmarks.systems import System
@@ -21,14 +21,18 @@ _MAKERS: dict[str, Callable[[Turn], Awaitable[Sample]]] = {
     "drain": makers.drain,
     "latency": makers.latency,
     "result": makers.result,
+    "load": makers.load,
     "memory": makers.memory,
-    "two": special.two,
+    "two": several.two,
+    "cpu": several.cpu,
     "fail": special.fail,
     "flow": special.flow,
     "delayed": special.delayed,
     "growth": special.growth,
+    "spread": special.spread,
     "rss": footprint.rss,
     "import": footprint.import_time,
+    "boot": footprint.boot,
     "idle": footprint.idle,
 }
 
@@ -54,6 +58,8 @@ class Session:
         self._systems = systems
         self._tell = tell
         self._fillers: dict[str, Child] = {}
+        # Seconds that each measure took in the round before.
+        self._took: dict[str, float] = {}
         self.samples: list[Sample] = []
         self.versions: dict[str, dict[str, str]] = {}
         self.gaps: dict[tuple[str, str], str] = {}
@@ -64,34 +70,36 @@ class Session:
 
         Args:
             rounds: How many, at most.
-            seconds: No round is begun that would end later than this; the first is made in any case.
+            seconds: No round is begun that would end later than this, if its measures take as long as before;
+                the first is made in any case.
 
         Raises:
             MeasureError: A measure failed, or jobs were lost or doubled.
         """
-        began, longest = time.monotonic(), 0.0
+        began = time.monotonic()
         async with AsyncExitStack() as stack:
             # Jobs to be drained are added by a process that is not measured, but of the same system.
             for system in self._systems:
                 self._fillers[system.name] = await stack.enter_async_context(running(system))
             for number in range(rounds):
-                started = time.monotonic()
-                if seconds is not None and number and started - began + longest > seconds:
+                ahead = sum(self._took.get(each.key, 0) for each in measures if number < each.most_rounds)
+                if seconds is not None and number and time.monotonic() - began + ahead > seconds:
                     break
                 await self._round(measures, number)
                 self.rounds += 1
-                longest = max(longest, time.monotonic() - started)
-        for name, filler in self._fillers.items():
-            self.versions[name] = filler.versions
+            for name, filler in self._fillers.items():
+                self.versions[name] = await filler.versions()
 
     async def _round(self, measures: Sequence[Measure], number: int) -> None:
         for place, measure in enumerate(measures):
             if number >= measure.most_rounds:
                 continue
+            began = time.monotonic()
             backwards = (number + place) % 2 == 1
             for system in reversed(self._systems) if backwards else self._systems:
                 if measure.suits(system.name) and (system.name, measure.key) not in self.gaps:
                     await self._turn(system, measure, number)
+            self._took[measure.key] = time.monotonic() - began
 
     async def _turn(self, system: System, measure: Measure, number: int) -> None:
         self._server.reset()

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.machine import describe, is_busy, load
-from benchmarks.plan import GROWTH, Measure, plan
+from benchmarks.measure import Measure
+from benchmarks.plan import GROWTH, GROWTH_SHORT, plan
 from benchmarks.process import MeasureError
 from benchmarks.report import Run, as_json, markdown, progress
 from benchmarks.rounds import Session
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.quick:
         options.rounds, options.scale = _QUICK
+        options.short = True
     try:
         slots = [int(slots) for slots in _words(options.concurrency)]
         only = _words(options.only)
@@ -142,14 +144,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=5, metavar="N", help="how often each measure is made (default 5)")
     add("--minutes", type=float, default=0, metavar="M", help="begin no round that would end later")
     add("--scale", type=float, default=1.0, metavar="F", help="factor for the counts of jobs (default 1)")
-    add("--quick", action="store_true", help="a glance: {} rounds, scale {}".format(*_QUICK))
+    add("--quick", action="store_true", help="a glance: short, {} rounds, scale {}".format(*_QUICK))
     add("--short", action="store_true", help="leave out what takes long, and what is not about speed")
     only_help = f"comma separated: {groups}; or one of them, like add-bulk or drain-100"
     add("--only", default="", metavar="MEASURES", help=only_help)
     slots_help = "of the drains, of all systems, comma separated"
     add("--concurrency", default="", metavar="SLOTS", help=slots_help)
-    growth_help = f"how many jobs wait in the measure of growth (default {GROWTH[1]})"
-    add("--growth", type=int, default=GROWTH[1], metavar="N", help=growth_help)
+    growth_help = f"jobs in the measures of growth, at last (default {GROWTH}; short {GROWTH_SHORT})"
+    add("--growth", type=int, default=0, metavar="N", help=growth_help)
     names = ", ".join(systems())
     systems_help = f"comma separated: {names}, all, or fastest: two Python peers (default {','.join(PAIR)})"
     add("--systems", default="", metavar="NAMES", help=systems_help)

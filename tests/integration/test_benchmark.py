@@ -10,15 +10,25 @@ from benchmarks.rounds import Session
 from benchmarks.server import serving
 from benchmarks.systems import OURS, systems
 
+RATE = {"rate", "process_us", "server_us"}
+TIMES = {"p50_ms", "p95_ms", "p99_ms"}
 VALUES = {
-    "drain-10": {"rate", "process_us", "server_us"},
-    "result": {"p50_ms", "p95_ms", "p99_ms"},
-    "two": {"rate", "process_us", "server_us"},
-    "fail": {"rate", "process_us", "server_us"},
-    "delayed": {"p50_ms", "p95_ms", "p99_ms"},
-    "growth-1000": {"rate", "process_us", "server_us"},
-    "rss": {"idle_mb", "more_mb"},
+    "drain-10": RATE,
+    "two-10": RATE,
+    "cpu": {*RATE, "efficiency"},
+    "add-bulk": RATE,
+    "result": TIMES,
+    "load": {*TIMES, "per_second"},
+    "fail": RATE,
+    "priorities": RATE,
+    "delayed-few": TIMES,
+    "growth-1500": RATE,
+    "queues-10": {*RATE, "most_mb"},
+    "payload-add-10000": RATE,
+    "payload-drain-10000": RATE,
+    "rss-1500": {"idle_mb", "more_mb"},
     "import": {"import_ms"},
+    "boot": {"boot_ms"},
     "idle": {"commands"},
 }
 
