@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.machine import describe, is_busy, load
+from benchmarks.machine import describe, is_busy, load, revision
 from benchmarks.measure import Measure
 from benchmarks.plan import GROWTH, GROWTH_SHORT, plan
 from benchmarks.process import MeasureError
@@ -19,7 +19,7 @@ from benchmarks.report import Run, as_json, markdown, progress
 from benchmarks.rounds import Session
 from benchmarks.server import serving
 from benchmarks.standing import fastest_peers
-from benchmarks.systems import PAIR, MissingError, System, systems
+from benchmarks.systems import PAIR, ROOT, MissingError, System, systems
 
 _RESULTS = Path(__file__).resolve().parent / "results"
 # What the pages of the documentation are called, and how they come about.
@@ -72,6 +72,7 @@ def measure(measures: Sequence[Measure], chosen: Sequence[System], options: argp
         about_server = server.describe()
     about = {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {time.monotonic() - began:.0f} s",
+        "sources": revision(ROOT),
         "machine": describe(),
         "load before": f"{load_before:.2f}"
         + (" (not quiet: only indicative)" if is_busy(load_before) else ""),

@@ -89,12 +89,6 @@ def test_the_drains_that_every_system_makes_are_those_all_can_be_compared_by() -
     assert all(each.suits(system) for each in plan(1) for system in PAIR)
 
 
-def test_each_floor_is_about_something_that_is_measured() -> None:
-    measured = {name for each in plan(1) for name in (each.key, each.group)}
-
-    assert {floor.measure for floor in FLOORS} <= measured
-
-
 def test_a_slow_system_has_its_share_of_the_jobs() -> None:
     slow = System("slow", "slow", "", share=0.1)
 
