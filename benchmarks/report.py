@@ -45,6 +45,7 @@ class Run:
         notes: Of the run, by what they are about: machine, server, versions, ...
         rounds: How many were made.
         gaps: What a system can't, and why, by system and measure.
+        faults: What went wrong and was dropped, by system and measure.
     """
 
     measures: Sequence[Measure]
@@ -53,6 +54,7 @@ class Run:
     notes: Mapping[str, str]
     samples: Sequence[Sample]
     gaps: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    faults: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
 
     @property
     def figures(self) -> Figures:
@@ -67,7 +69,8 @@ class Run:
 def markdown(run: Run) -> str:
     """The whole report."""
     notes = [f"- {about}: {note}" for about, note in run.notes.items()]
-    parts = ["\n".join(notes), _floors(run), _values(run), _ratios(run), _cpu(run), _gaps(run)]
+    parts = ["\n".join(notes), _floors(run), _values(run), _ratios(run), _cpu(run)]
+    parts += [_places(run, "What a system can't", run.gaps), _places(run, "What went wrong", run.faults)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -82,8 +85,15 @@ def as_json(run: Run, *, raw: bool) -> str:
         samples.append(fields)
     counts = {measure.key: measure.order.count for measure in run.measures}
     titles = {measure.key: measure.title for measure in run.measures}
-    gaps = [[*place, reason] for place, reason in run.gaps.items()]
-    about = {"notes": dict(run.notes), "rounds": run.rounds, "jobs": counts, "titles": titles, "gaps": gaps}
+    gaps, faults = ([[*place, why] for place, why in said.items()] for said in (run.gaps, run.faults))
+    about = {
+        "notes": dict(run.notes),
+        "rounds": run.rounds,
+        "jobs": counts,
+        "titles": titles,
+        "gaps": gaps,
+        "faults": faults,
+    }
     rows = ",\n".join(json.dumps(sample) for sample in samples)
     return f'{json.dumps(about)[:-1]}, "samples": [\n{rows}\n]}}\n'
 
@@ -170,10 +180,11 @@ def _ratios(run: Run) -> str:
     return f"## Ratios\n\n{said}\n\n{_table(head, rows)}"
 
 
-def _gaps(run: Run) -> str:
+def _places(run: Run, heading: str, said: Mapping[tuple[str, str], str]) -> str:
+    """Why there is nothing of some measures of some systems, in a line each."""
     titles = {measure.key: measure.title for measure in run.measures}
-    lines = [f"- {system}, {titles[key]}: {reason}" for (system, key), reason in run.gaps.items()]
-    return "## What a system can't\n\n" + "\n".join(lines) if lines else ""
+    lines = [f"- {system}, {titles[key]}: {' '.join(why.split())}" for (system, key), why in said.items()]
+    return f"## {heading}\n\n" + "\n".join(lines) if lines else ""
 
 
 def _cpu(run: Run) -> str:

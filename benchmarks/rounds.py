@@ -12,11 +12,12 @@ from benchmarks.bench import Turn
 from benchmarks.child import CannotError
 from benchmarks.figures import Sample
 from benchmarks.measure import Measure
-from benchmarks.process import Child, running
+from benchmarks.process import Child, MeasureError, running
 from benchmarks.server import Server
 from benchmarks.systems import System
 
-_MAKERS: dict[str, Callable[[Turn], Awaitable[Sample]]] = {
+#: How each kind of measure is made.
+MAKERS: dict[str, Callable[[Turn], Awaitable[Sample]]] = {
     "add": makers.add,
     "drain": makers.drain,
     "latency": makers.latency,
@@ -50,6 +51,7 @@ class Session:
         samples: What was measured so far.
         versions: Of each system's parts.
         gaps: What a system can't, by system and measure.
+        faults: What went wrong, by system and measure; nothing of such a measure is among the samples.
         rounds: How many were made.
     """
 
@@ -58,11 +60,13 @@ class Session:
         self._systems = systems
         self._tell = tell
         self._fillers: dict[str, Child] = {}
+        self._started = AsyncExitStack()
         # Seconds that each measure took in the round before.
         self._took: dict[str, float] = {}
         self.samples: list[Sample] = []
         self.versions: dict[str, dict[str, str]] = {}
         self.gaps: dict[tuple[str, str], str] = {}
+        self.faults: dict[tuple[str, str], str] = {}
         self.rounds = 0
 
     async def run(self, measures: Sequence[Measure], rounds: int, seconds: float | None = None) -> None:
@@ -72,15 +76,12 @@ class Session:
             rounds: How many, at most.
             seconds: No round is begun that would end later than this, if its measures take as long as before;
                 the first is made in any case.
-
-        Raises:
-            MeasureError: A measure failed, or jobs were lost or doubled.
+        A measure that fails, or in which jobs were lost or doubled, is dropped with all its rounds.
         """
         began = time.monotonic()
-        async with AsyncExitStack() as stack:
-            # Jobs to be drained are added by a process that is not measured, but of the same system.
+        async with self._started:
             for system in self._systems:
-                self._fillers[system.name] = await stack.enter_async_context(running(system))
+                await self._start_filler(system)
             for number in range(rounds):
                 ahead = sum(self._took.get(each.key, 0) for each in measures if number < each.most_rounds)
                 if seconds is not None and number and time.monotonic() - began + ahead > seconds:
@@ -91,13 +92,14 @@ class Session:
                 self.versions[name] = await filler.versions()
 
     async def _round(self, measures: Sequence[Measure], number: int) -> None:
-        for place, measure in enumerate(measures):
+        for order, measure in enumerate(measures):
             if number >= measure.most_rounds:
                 continue
             began = time.monotonic()
-            backwards = (number + place) % 2 == 1
+            backwards = (number + order) % 2 == 1
             for system in reversed(self._systems) if backwards else self._systems:
-                if measure.suits(system.name) and (system.name, measure.key) not in self.gaps:
+                place = (system.name, measure.key)
+                if measure.suits(system.name) and place not in self.gaps and place not in self.faults:
                     await self._turn(system, measure, number)
             self._took[measure.key] = time.monotonic() - began
 
@@ -106,9 +108,23 @@ class Session:
         own = measure.for_system(system)
         turn = Turn(self._server, system, own, number, self._fillers[system.name])
         try:
-            sample = await _MAKERS[measure.kind](turn)
+            sample = await MAKERS[measure.kind](turn)
         except CannotError as error:
             self.gaps[system.name, measure.key] = str(error)
-            return
-        self.samples.append(sample)
-        self._tell(sample)
+        except MeasureError as error:
+            await self._drop(system, measure, str(error))
+        else:
+            self.samples.append(sample)
+            self._tell(sample)
+
+    async def _drop(self, system: System, measure: Measure, fault: str) -> None:
+        self.faults[system.name, measure.key] = fault
+        self.samples = [
+            each for each in self.samples if (each.system, each.measure) != (system.name, measure.key)
+        ]
+        # It may be what failed.
+        await self._start_filler(system)
+
+    async def _start_filler(self, system: System) -> None:
+        """Jobs to be drained are added by a process that is not measured, but of the same system."""
+        self._fillers[system.name] = await self._started.enter_async_context(running(system))

@@ -55,14 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missed = run.missed()
     if missed:
         print(f"below the floor: {'; '.join(missed)}", file=sys.stderr)
-    return 1 if missed and options.strict else 0
+    if run.faults:
+        print(f"{len(run.faults)} measures went wrong; see the report", file=sys.stderr)
+    return 1 if run.faults or (missed and options.strict) else 0
 
 
 def measure(measures: Sequence[Measure], chosen: Sequence[System], options: argparse.Namespace) -> Run:
     """Make the measures, and tell on stderr how it goes.
 
     Raises:
-        MeasureError: A measure failed; what was measured before is dropped.
+        MeasureError: The server can't be had, or is lost.
     """
     began, load_before = time.monotonic(), load()
     with serving(options.server) as server:
@@ -86,6 +88,7 @@ def measure(measures: Sequence[Measure], chosen: Sequence[System], options: argp
         notes={**about, **_notes(session, measures, chosen)},
         samples=session.samples,
         gaps=session.gaps,
+        faults=session.faults,
     )
 
 
@@ -98,7 +101,7 @@ def _notes(session: Session, measures: Sequence[Measure], chosen: Sequence[Syste
         "rounds": f"{session.rounds}, systems in turns, each measure in a fresh process after a warm-up",
         "jobs": ", ".join(f"{each.key} {each.order.count}" for each in measures),
         **({"share of the jobs": ", ".join(shares)} if shares else {}),
-        "delivery": "every job was seen exactly once, and its result kept",
+        "delivery": "every job was seen exactly once, and its result kept, or else the measure was dropped",
     }
 
 

@@ -150,3 +150,15 @@ def test_what_a_system_cannot_do_is_said_with_the_reason() -> None:
     assert "- arq, add, in bulk of 1000: it has no bulk add" in markdown(run)
     assert json.loads(as_json(run, raw=False))["gaps"] == [["arq", "add-bulk", "it has no bulk add"]]
     assert "| add, in bulk of 1000, jobs/s | 3.00 (3.00 – 3.00) | 2.00 (2.00 – 2.00) | – |" in markdown(run)
+
+
+def test_what_went_wrong_is_said_in_a_line() -> None:
+    measured = run_of(samples("add-bulk", "rate", [3], [2]))
+    run = replace(measured, faults={(RIVAL, "add-bulk"): "bullmq: it ended\nit said:\nout of memory"})
+
+    text = markdown(run)
+
+    assert "## What went wrong" in text
+    assert "- bullmq, add, in bulk of 1000: bullmq: it ended it said: out of memory" in text
+    assert json.loads(as_json(run, raw=False))["faults"][0][:2] == [RIVAL, "add-bulk"]
+    assert "went wrong" not in markdown(measured)
