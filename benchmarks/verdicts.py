@@ -44,19 +44,19 @@ def judge(floor: Floor, figures: Figures) -> Verdict | None:
         return None
     if floor.against is Against.NOTHING:
         return Verdict(floor, ours, None, floor.standing(ours.spread.median))
-    other = _other(floor, figures)
+    other = _other(floor, figures, ours)
     if other is None or other == ours:
         return None
     ratio = figures.ratio((OURS, ours.measure), (other.system, other.measure), floor.value)
     return None if ratio is None else Verdict(floor, ours, (other, ratio), floor.standing(ratio.of_medians))
 
 
-def _other(floor: Floor, figures: Figures) -> Compared | None:
+def _other(floor: Floor, figures: Figures, ours: Compared) -> Compared | None:
     if floor.against is Against.PEERS:
         return _best_peer(floor, figures)
     if floor.against is Against.ITSELF:
         return _compared(figures, OURS, floor.base, floor.value)
-    return _compared(figures, RIVAL, floor.measure, floor.value)
+    return _compared(figures, RIVAL, ours.measure, floor.value)
 
 
 def _best_peer(floor: Floor, figures: Figures) -> Compared | None:
