@@ -6,7 +6,7 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 #: Budgets by what they depend on, scenario and measure.
@@ -59,12 +59,14 @@ class Count:
 
     Attributes:
         basis: What it depends on: ``ANYWHERE``, or the version of something.
+        parts: What it is the sum of, by name, if that says more.
     """
 
     basis: str
     scenario: str
     measure: str
     value: float
+    parts: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)

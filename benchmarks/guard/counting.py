@@ -41,12 +41,11 @@ class _Outside:
 
     def ends(self, _pid: int, played: Played) -> None:
         calls = {name: n - self._commands.get(name, 0) for name, n in self._server.commands().items()}
-        totals = {
-            "script calls": sum(calls.get(name, 0) for name in _SCRIPTS),
-            "commands": sum(calls.values()),
-        }
+        totals = {"script calls": sum(calls.get(name, 0) for name in _SCRIPTS)}
         totals |= {name: n - self._before[name] for name, n in self._traffic.totals().items()}
         self.counts += [played.share(ANYWHERE, measure, total) for measure, total in totals.items()]
+        parts = {name: n / played.units for name, n in sorted(calls.items()) if n}
+        self.counts.append(Count(ANYWHERE, played.scenario, "commands", sum(parts.values()), parts))
         if played.scenario not in _TIMED:
             self.counts += _own(played)
 
@@ -130,7 +129,9 @@ async def server_instructions(names: Sequence[str]) -> list[Count]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guard-")))
         command = [*callgrind.command(folder), str(find_binary())]
         url = stack.enter_context(started(command, folder))
-        about = Client(url).info("server")
+        client = Client(url)
+        about = client.info("server")
+        client.close()
         basis = f"{about['server_name'].capitalize()} {about['valkey_version']}, {platform.machine()}"
         watch = _Instructions(folder, basis, "server instructions", int(about["process_id"]))
         await play(url, "none", names, watch)

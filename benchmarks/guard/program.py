@@ -10,6 +10,7 @@ waits nothing of it runs, so all counts, its own and those taken outside, are of
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 from typing import Any
@@ -24,11 +25,15 @@ _PATIENCE = 100.0
 async def play(url: str, meter: str, scenario: Scenario) -> None:
     measuring = METERS[meter]()
     async with asyncio.timeout(_PATIENCE), scenario.play(url) as go:
+        # When the collector would run depends on all that was allocated before.
+        gc.collect()
+        gc.disable()
         _tell({"begins": scenario.name})
         measuring.start()
         units = await go()
         counts = measuring.stop()
         _tell({"ends": scenario.name, "units": units, "counts": counts})
+        gc.enable()
 
 
 def _tell(message: dict[str, Any]) -> None:

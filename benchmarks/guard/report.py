@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.guard.budgets import FAR_BELOW, Verdict
+from benchmarks.guard.budgets import FAR_BELOW, Count, Verdict
 from benchmarks.guard.scenarios import SCENARIOS
 
 _UNITS = {scenario.name: scenario.unit for scenario in SCENARIOS}
@@ -52,10 +52,15 @@ def conclusions(verdicts: Sequence[Verdict]) -> list[str]:
         )
     if failed := [verdict for verdict in verdicts if verdict.fails]:
         lines.append(f"{len(failed)} counts are above their budget or have none:")
-        lines += [f"  {each.count.scenario}: {each.count.measure} ({each.count.basis})" for each in failed]
+        lines += [f"  {_about(verdict.count)}" for verdict in failed]
         lines.append(
             "Make it cheaper, or say in the commit why it is worth that, and run the same with --update."
         )
     else:
         lines.append("No count is above its budget.")
     return lines
+
+
+def _about(count: Count) -> str:
+    parts = ", ".join(f"{name} {number(part)}" for name, part in count.parts.items())
+    return f"{count.scenario}: {count.measure} ({count.basis}){parts and ': '}{parts}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,14 @@ def test_the_table_names_measure_count_budget_and_room() -> None:
     )
 
 
+def test_what_a_count_is_the_sum_of_is_told_when_it_is_too_high() -> None:
+    dear = Count(ANYWHERE, "drain-1", "script calls", 3.0, {"eval": 0.5, "evalsha": 2.5})
+
+    assert "  drain-1: script calls (anywhere): eval 0.5, evalsha 2.5" in conclusions(
+        judge([dear], budgets(1.02))
+    )
+
+
 # --- budgets ---
 
 
@@ -175,6 +185,15 @@ def test_steps_and_calls_are_those_in_between_and_the_same_each_time() -> None:
     assert twice["bytecodes"] > once["bytecodes"] > 5
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
 def test_blocks_that_stay_are_counted_garbage_in_cycles_included() -> None:
     def litter(pieces: int) -> float:
         meter = Blocks()
