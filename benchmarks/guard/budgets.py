@@ -48,8 +48,8 @@ MARGINS = {
     "calls": Margin(0.05),
     "blocks left": Margin(0.1, 0.5),
     "peak bytes": Margin(0.2),
-    "instructions": Margin(0.05),
-    "server instructions": Margin(0.05),
+    "instructions": Margin(0.08),
+    "server instructions": Margin(0.08),
 }
 
 
