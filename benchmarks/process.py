@@ -37,6 +37,11 @@ class Child:
         self._process = process
         self._errors = errors
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     async def prepare(self, order: Order) -> None:
         """Let it connect and get warm.
 
@@ -62,7 +67,7 @@ class Child:
 
     def resident_mb(self, *, most: bool = False) -> float:
         """Memory of the process, as the system counts it: now, or the most it ever had."""
-        status = Path(f"/proc/{self._process.pid}/status")
+        status = Path(f"/proc/{self.pid}/status")
         if not status.exists():
             raise CannotError("the memory of a process is known on Linux only")
         field = "VmHWM" if most else "VmRSS"
