@@ -189,6 +189,15 @@ def _jobs_of_kinds() -> list[Measure]:
             most_rounds=_FEW_ROUNDS,
             short=False,
         ),
+        Measure(
+            key="delayed-once",
+            title="all due in one millisecond, lateness",
+            kind="delayed",
+            order=replace(delayed, due_over_ms=0),
+            systems=PAIR,
+            most_rounds=_FEW_ROUNDS,
+            short=False,
+        ),
     ]
 
 

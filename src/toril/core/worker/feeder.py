@@ -48,6 +48,7 @@ class _Call:
     settlings: list[Settling]
     claim: Claim | None
     at_ms: int
+    words: int = 0
     again: bool = False
 
 
@@ -75,7 +76,9 @@ class Feeder:
         self._limited = False
         self._limit_ends = 0.0
         self._was_busy = False
-        self._next_due_ms = 0
+        self._due_ms = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._words = 0
         self._under_way = 0
         self.concurrency: int = settings.concurrency
         self.held: int = 0
@@ -103,8 +106,9 @@ class Feeder:
         self._work.set()
 
     def wake(self) -> None:
-        """Something changed that the feeder should look at: more slots, taking allowed."""
+        """Something changed that the feeder should look at: more slots, taking allowed, word of a job."""
         self._hopeful = True
+        self._words += 1
         self._work.set()
 
     async def idle(self) -> None:
@@ -147,7 +151,7 @@ class Feeder:
                 worker=self._settings.name,
                 limit=self._settings.limit,
             )
-        return _Call(settlings, claim, self._store.now_ms())
+        return _Call(settlings, claim, self._store.now_ms(), self._words)
 
     def _wanted(self) -> int:
         if not self.taking or self._limited:
@@ -166,7 +170,7 @@ class Feeder:
         finally:
             self._under_way -= 1
         if call.claim is not None:
-            self._receive(settled.taken, call.claim)
+            self._receive(settled.taken, call.claim, call.words)
         for settling, answer in zip(call.settlings, settled.answers, strict=True):
             settling.at_ms = call.at_ms
             if settling.limited:
@@ -214,14 +218,14 @@ class Feeder:
             self._slots.report(error)
         self._deaf.setdefault(who, time.monotonic())
 
-    def _receive(self, taken: Taken, claim: Claim) -> None:
+    def _receive(self, taken: Taken, claim: Claim, words: int) -> None:
         self.held += len(taken.jobs)
-        self._next_due_ms = taken.next_due_ms
+        self._expect(taken.next_due_ms)
         if taken.jobs:
             self._was_busy = True
             self._slots.start_jobs(taken.jobs)
-        # Fewer than asked for: there is no more to be had until word of it comes.
-        self._hopeful = len(taken.jobs) == claim.count
+        # Fewer than asked for: there is no more to be had until word of it comes, if none has come meanwhile.
+        self._hopeful = len(taken.jobs) == claim.count or words != self._words
         if taken.limited_ms > 0:
             self._rest(taken.limited_ms)
         elif not self._hopeful:
@@ -229,6 +233,25 @@ class Feeder:
             if not taken.jobs and not taken.closed and self._was_busy:
                 self._was_busy = False
                 self._slots.drained()
+
+    def _expect(self, due_ms: int) -> None:
+        """Look when the next delayed job is due, by a timer of our own.
+
+        An idle server looks only ten times a second whether a wait is over. The call that takes the job makes
+        it look, which ends the listener's wait as well.
+        """
+        self._due_ms = due_ms
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if due_ms:
+            seconds = max(due_ms - self._store.now_ms(), 1) / 1000
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self._alarmed)
+
+    def _alarmed(self) -> None:
+        self._due_ms = 0
+        self._quiet.clear()
+        self.wake()
 
     def _rest(self, limited_ms: int) -> None:
         """The queue is limited: take nothing until the limit is over, the last one if there are more."""
@@ -251,7 +274,7 @@ class Feeder:
             while True:
                 await self._quiet.wait()
                 try:
-                    await self._hear(waiter.wait)
+                    heard = await self._hear(waiter.wait)
                     self._deaf.pop("listening", None)
                     pause = _FIRST_PAUSE
                 except StoreError as error:
@@ -259,9 +282,12 @@ class Feeder:
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, self._settings.run_retry_delay)
                     await self._probe(waiter.wait)
-                self._quiet.clear()
-                self.wake()
+                    heard = True
+                if heard:
+                    self._quiet.clear()
+                    self.wake()
         finally:
+            self._expect(0)
             self._deaf.pop("listening", None)
             await waiter.close()
 
@@ -271,19 +297,16 @@ class Feeder:
             await wait(0)
             self._deaf.pop("listening", None)
 
-    async def _hear(self, wait: Callable[[float], Any]) -> None:
-        """Return as soon as a job may be had: at a word, at the time of a delayed job, or to look anyway."""
-        due_ms = self._next_due_ms
+    async def _hear(self, wait: Callable[[float], Any]) -> bool:
+        """Wait until a job may be had: at a word, or to look anyway. False if the alarm has seen to it."""
         while True:
-            timeout = self._settings.drain_delay
+            due_ms, timeout = self._due_ms, self._settings.drain_delay
             if due_ms:
-                timeout = (due_ms - self._store.now_ms()) / 1000
-                if timeout <= 0:
-                    return
+                timeout = max(due_ms - self._store.now_ms(), 0) / 1000
             word = await wait(timeout)
             if not word or word <= self._store.now_ms():
-                return
-            due_ms = min(due_ms, word) if due_ms else word
+                return word is not None or self._due_ms == due_ms
+            self._expect(min(self._due_ms, word) if self._due_ms else word)
 
 
 def _weight(settling: Settling) -> int:

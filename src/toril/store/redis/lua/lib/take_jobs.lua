@@ -4,15 +4,16 @@
 --- @include "gate"
 --- @include "pushes"
 
--- Promotion moves at most this many due jobs at a fetch, so that no call takes long.
-local MOST_PROMOTED = 1000
+-- Promotion moves at most so many due jobs in a call, those that were due first, so that no call takes long.
+-- It is more than a call takes: workers that take little don't keep due jobs from their place in the line.
+local MOST_PROMOTED = 200
 
---- Move due jobs from delayed to where they wait. Answers how many there were.
+--- Move due jobs from delayed to where they wait.
 local function promote_due(base, now, open)
   local highest = (now + 1) * SLOTS_PER_MS - 1
   local ids = redis.call('ZRANGEBYSCORE', base .. 'delayed', 0, highest, 'LIMIT', 0, MOST_PROMOTED)
   if #ids == 0 then
-    return 0
+    return
   end
   redis.call('ZREM', base .. 'delayed', unpack(ids))
   for _, id in ipairs(ids) do
@@ -23,7 +24,6 @@ local function promote_due(base, now, open)
     redis.pcall('HSET', base .. id, 'delay', 0)
   end
   flush_pushes()
-  return #ids
 end
 
 --- When the next delayed job is due, in whole ms, or 0.
@@ -139,14 +139,14 @@ local function take_jobs(base, claim)
   -- A limit without a window would never let go.
   local max = window and tonumber(meta[3] or claim.max)
   local active = most_active and redis.call('LLEN', base .. 'active') or 0
-  local taken, promoted = {}, MOST_PROMOTED
+  local taken, promoted = {}, false
   while #taken < claim.count do
     local open = not meta[1] and not (most_active and active >= most_active)
-    -- Nothing else comes due at the same instant, but for what the bound of a promotion left over.
-    if promoted == MOST_PROMOTED then
-      promoted = promote_due(base, claim.now, open)
+    if not promoted then
+      promote_due(base, claim.now, open)
+      promoted = true
     end
-    local wanted, limited = promoted == MOST_PROMOTED and 1 or claim.count - #taken, 0
+    local wanted, limited = claim.count - #taken, 0
     if max then
       wanted, limited = within_rate(base, max, wanted)
     end
