@@ -1,6 +1,7 @@
 """The feeder: settles what the slots have run and takes new jobs for all free slots, in the same call.
 
-One call is under way at a time; what comes in meanwhile rides in the next one. While nothing is to be had,
+One call is under way at a time; what comes in meanwhile rides in the next one. A server that is far away gets
+more, each as large as a call may be. While nothing is to be had,
 a listener waits for word of jobs on a connection of its own.
 """
 
@@ -20,6 +21,7 @@ from toril.core.worker.settings import Settings
 from toril.errors import StoreError
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
+from toril.model.pace import Pace
 from toril.store.contract import Store
 from toril.store.values import Claim, Finish, Settled, Taken
 
@@ -80,6 +82,9 @@ class Feeder:
         self._alarm: asyncio.TimerHandle | None = None
         self._words = 0
         self._under_way = 0
+        self._claimed = 0
+        self._pace = Pace()
+        self._beside: set[asyncio.Task[None]] = set()
         self.concurrency: int = settings.concurrency
         self.held: int = 0
         self.taking = True
@@ -99,6 +104,8 @@ class Feeder:
         """A slot is through with a job."""
         self._done.append(settling)
         self._work.set()
+        if self._under_way and len(self._done) >= _MOST_A_CALL:
+            self._call_beside()
 
     def forget(self) -> None:
         """A job is not held any more, though it was not settled."""
@@ -119,6 +126,14 @@ class Feeder:
 
     async def feed(self) -> None:
         """Settle and take until cancelled."""
+        try:
+            await self._feed()
+        except asyncio.CancelledError:
+            for task in self._beside:
+                task.cancel()
+            raise
+
+    async def _feed(self) -> None:
         while True:
             call = self._next_call()
             if call is not None:
@@ -128,6 +143,19 @@ class Feeder:
             if not self.held:
                 self._idle.set()
             await self._work.wait()
+
+    def _call_beside(self) -> None:
+        """Don't wait for the answers to calls under way, if the server is far enough away."""
+        if self._under_way < self._pace.room and (call := self._next_call()):
+            task = asyncio.create_task(self._carry_out(call))
+            self._beside.add(task)
+            task.add_done_callback(self._called_beside)
+
+    def _called_beside(self, task: asyncio.Task[None]) -> None:
+        self._beside.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._slots.report(error)
+        self._work.set()
 
     def _next_call(self) -> _Call | None:
         settlings: list[Settling] = []
@@ -142,6 +170,8 @@ class Feeder:
             wanted = 0
         if not settlings and not wanted:
             return None
+        self._under_way += 1
+        self._claimed += wanted
         claim = None
         if wanted:
             claim = Claim(
@@ -158,10 +188,9 @@ class Feeder:
             return 0
         # With more slots than a call takes, two halves alternate: one runs while the other is settled.
         most = min(_MOST_A_CALL, max(1, (self.concurrency + 1) // 2))
-        return max(min(self.concurrency - self.held, most), 0)
+        return max(min(self.concurrency - self.held - self._claimed, most), 0)
 
     async def _carry_out(self, call: _Call) -> None:
-        self._under_way += 1
         try:
             settled = await self._ask(call)
         except Exception as error:
@@ -169,6 +198,7 @@ class Feeder:
             return
         finally:
             self._under_way -= 1
+            self._claimed -= call.claim.count if call.claim else 0
         if call.claim is not None:
             self._receive(settled.taken, call.claim, call.words)
         for settling, answer in zip(call.settlings, settled.answers, strict=True):
@@ -192,6 +222,7 @@ class Feeder:
                 self._slots.unsettled(settling)
             return
         for settling in call.settlings:
+            self._under_way += 1
             await self._carry_out(_Call([settling], None, call.at_ms, again=True))
 
     async def _ask(self, call: _Call) -> Settled:
@@ -199,6 +230,7 @@ class Feeder:
         settlements = [settling.settlement for settling in call.settlings if settling.settlement is not None]
         pause = _FIRST_PAUSE
         while True:
+            begun = time.monotonic()
             try:
                 settled = await self._store.jobs.settle(
                     self._queue, settlements, call.claim, at_ms=call.at_ms, again=call.again
@@ -210,6 +242,7 @@ class Feeder:
                 pause = min(2 * pause, self._settings.run_retry_delay)
             else:
                 self._deaf.pop("calls", None)
+                self._pace.took(time.monotonic() - begun)
                 return settled
 
     def _lost(self, who: str, error: StoreError) -> None:
