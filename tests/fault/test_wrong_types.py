@@ -79,7 +79,7 @@ OPTIONS: dict[str, Any] = {
 # A store is made by a program, and not given as a value.
 LEFT_OUT = ("self", "store")
 # What toril itself calls.
-INNER = ("of", "take_fields", "start_jobs", "settled", "unsettled", "report")
+INNER = ("of", "take_fields", "report")
 
 Call = tuple[list[Any], dict[str, Any]]
 

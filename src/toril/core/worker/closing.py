@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from toril.core.worker.feeder import Feeder
 from toril.core.worker.slots import Slots
@@ -27,13 +28,13 @@ class Closing:
         self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
         self._hurried.set()
 
-    async def let_finish(self, feeder: Feeder, slots: Slots) -> None:
+    async def let_finish(self, feeders: Sequence[Feeder], slots: Slots) -> None:
         """Wait until all running jobs are settled, or it is too late."""
-        idle = asyncio.ensure_future(feeder.idle())
+        idle = asyncio.ensure_future(all_idle(feeders))
         try:
             while not idle.done():
                 await self._wait(idle)
-                if self._is_late() or (_is_silent(feeder) and not slots.running):
+                if self._is_late() or (not slots.running and any(map(_is_silent, feeders))):
                     break
         finally:
             idle.cancel()
@@ -49,6 +50,12 @@ class Closing:
 
     def _is_late(self) -> bool:
         return self._deadline is not None and asyncio.get_running_loop().time() >= self._deadline
+
+
+async def all_idle(feeders: Sequence[Feeder]) -> None:
+    """Wait until none of them has anything left to settle."""
+    for feeder in feeders:
+        await feeder.idle()
 
 
 def _is_silent(feeder: Feeder) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,22 +16,14 @@ from toril.core.worker.routes import Handlers, call_of
 from toril.core.worker.run import Runner, Settling
 from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import Settings
+from toril.core.worker.stalled import Rescue
+from toril.core.worker.teller import EVENTS, Teller
 from toril.errors import JobError, OptionError, UnknownBackoff
 from toril.model.checks import check_items, check_kind, check_text
 from toril.model.duration import Duration, to_ms
 from toril.model.names import QueueRef, check_prefix, check_queue_name
 from toril.store.contract import Store, Waiter
-from toril.store.values import AwaitChildren, Claim, DelayJob, Finish, GiveBack, RetryNow, Taken
-
-_logger = logging.getLogger(__name__)
-
-#: What a worker tells its listeners. Source: BullMQ 6.7, worker events.
-EVENTS = frozenset(
-    (
-        *("ready", "active", "progress", "completed", "failed", "stalled", "drained"),
-        *("paused", "resumed", "error", "closing", "closed"),
-    )
-)
+from toril.store.values import AwaitChildren, Claim, Finish, GiveBack, RetryNow, Taken
 
 
 @dataclass(slots=True)
@@ -71,6 +62,7 @@ class ManualWorker(Linked):
         self._call = call_of(handler) if handler is not None else None
         self._link = StoreLink(self.ref, url, store)
         self._signals = Signals(EVENTS)
+        self._teller = Teller(self.ref, self._signals)
         self._takes = 0
         self._limited_until_ms = 0
         self._waiter: Waiter | None = None
@@ -115,20 +107,16 @@ class ManualWorker(Linked):
     def _schedules(self, access: Access) -> Schedules:
         return Schedules(access.store, self.ref, self._settings.repeat_strategy, self.report)
 
+    def _rescue(self, access: Access) -> Rescue:
+        return Rescue(access.store, self._settings, self._schedules(access), self._teller)
+
     async def _batch(self, access: Access, taken: Taken) -> Batch:
         """The jobs that were taken; those of schedulers get their successors now."""
         jobs = [Job.of(record, self._link) for record in taken.jobs]
         for job in jobs:
             if b"rjk" in job.fields:
-                await self._advance(self._schedules(access), job)
+                await self._schedules(access).advance_patiently(job)
         return Batch(jobs, taken.limited_ms, taken.next_due_ms, taken.closed)
-
-    async def _advance(self, schedules: Schedules, job: Job) -> None:
-        """Add the job after that of a scheduler. A schedule that nobody understands must not fail the job."""
-        try:
-            await schedules.advance_patiently(job)
-        except Exception as error:
-            self.report(error)
 
     async def get_next_job(self, token: str | None = None, *, block: bool = True) -> Job | None:
         """Take the next job; nobody renews its lock but you (see ``extend_locks``).
@@ -246,24 +234,14 @@ class ManualWorker(Linked):
             return await self._settle(access, settling, fetch_next)
         if settling.limited:
             self._limited_until_ms = settling.at_ms + settled.answers[0]
-        self._tell_settled(settling)
+        self._teller.settled(settling)
         if settled.taken.jobs or isinstance(settlement, Finish):
             return await self._batch(access, settled.taken)
         return Batch()
 
-    def _tell_settled(self, settling: Settling) -> None:
-        settlement = settling.settlement
-        if settling.error is None:
-            if self._signals.heard("completed"):
-                self._signals.tell("completed", _with_outcome(settling), settling.result)
-        elif getattr(settlement, "fields", None) and self._signals.heard("failed"):
-            self._signals.tell("failed", _with_outcome(settling), settling.error, "active")
-
     def report(self, error: BaseException) -> None:
         """Tell of an error that is nobody's job; logged when no one listens."""
-        if not self._signals.heard("error"):
-            _logger.error("worker error", exc_info=error, extra={"queue": self.ref.name})
-        self._signals.tell("error", error)
+        self._teller.report(error)
 
     async def check_stalled(self) -> list[str]:
         """Give back jobs whose worker is gone, unless another worker looked within ``stalled_interval``.
@@ -271,12 +249,7 @@ class ManualWorker(Linked):
         Returns:
             Ids of the jobs that wait again.
         """
-        access = await self._open()
-        most, interval_ms = self._settings.max_stalled_count, self._settings.stalled_ms
-        ids = await access.store.jobs.recover_stalled(self.ref, most, interval_ms)
-        for id in ids:
-            self._signals.tell("stalled", id)
-        return ids
+        return await self._rescue(await self._open()).jobs()
 
     async def check_schedulers(self) -> list[str]:
         """See to job schedulers whose next job is lost, unless a worker did within ``stalled_interval``.
@@ -287,8 +260,7 @@ class ManualWorker(Linked):
         Returns:
             Ids of the schedulers that have a job again.
         """
-        access = await self._open()
-        return await self._schedules(access).put_back(self._settings.stalled_ms)
+        return await self._rescue(await self._open()).schedulers()
 
     async def extend_locks(self, ids: Sequence[str], tokens: Sequence[str], duration: Duration) -> list[str]:
         """Hold several jobs for so long from now; answers the ids whose lock is lost."""
@@ -306,20 +278,6 @@ class ManualWorker(Linked):
         if self._waiter is not None:
             await self._waiter.close()
         await self._link.close()
-
-
-def _with_outcome(settling: Settling) -> Job:
-    """The job as it is stored now, as far as its worker knows."""
-    job, settlement = settling.job, settling.settlement
-    job.fields[b"atm"] = job.attempts_made + 1
-    if isinstance(settlement, Finish):
-        job.fields[b"finishedOn"] = settling.at_ms
-        if settlement.target == "completed":
-            job.fields[b"returnvalue"] = settlement.value.encode()
-    if isinstance(settlement, Finish | RetryNow | DelayJob) and isinstance(settlement.fields, list):
-        for name, text in zip(settlement.fields[::2], settlement.fields[1::2], strict=True):
-            job.fields[name.encode()] = text.encode()
-    return job
 
 
 def _checked(job: object) -> Job:

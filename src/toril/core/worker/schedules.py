@@ -62,11 +62,7 @@ class Schedules:
             await self._store.schedulers.advance(self._queue, producer)
 
     async def advance_patiently(self, job: JobRecord) -> None:
-        """``advance``, until the server answers.
-
-        Raises:
-            TorilError: The schedule can't be read.
-        """
+        """``advance``, until the server answers. A schedule that nobody understands must not fail the job."""
         pause = _FIRST_PAUSE
         while True:
             try:
@@ -74,6 +70,8 @@ class Schedules:
             except StoreUnavailable:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
+            except Exception as error:
+                return self._report(error)
 
     async def _producer(self, scheduler: str, id: str, plan: Schedule, made: Iteration) -> Producer | None:
         """What the next job is made of; ``None`` if a pattern never fires again."""

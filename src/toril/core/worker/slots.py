@@ -19,16 +19,15 @@ _LAST_WORDS = 5.0
 class Slots:
     """Runs the jobs it is given, many at once. Who gives them sees to it that they are not too many.
 
-    Args:
-        run: Runs one job; it never raises.
-
     Attributes:
+        run: Runs one job; it never raises. To be set before jobs are given.
         running: Jobs that are run now.
         stopping: Whether what runs is being cancelled.
     """
 
-    def __init__(self, run: Callable[[Job], Awaitable[None]]) -> None:
-        self._run = run
+    run: Callable[[Job], Awaitable[None]]
+
+    def __init__(self) -> None:
         self._inbox: deque[Job] = deque()
         self._resting: deque[asyncio.Future[None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,7 +68,7 @@ class Slots:
             self.running.add(job)
             if self._inbox:
                 self._wake()
-            await self._run(job)
+            await self.run(job)
             self.running.discard(job)
             if self.stopping:
                 return

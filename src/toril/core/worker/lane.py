@@ -1,0 +1,190 @@
+"""A lane: all that a worker does for one queue. Its jobs run in slots that other lanes may share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from toril.core.connection import StoreLink
+from toril.core.job import Job
+from toril.core.signals import Signals
+from toril.core.worker.duties import Duties
+from toril.core.worker.feeder import Feeder
+from toril.core.worker.locks import LockKeeper
+from toril.core.worker.run import Runner, Settling
+from toril.core.worker.schedules import Schedules
+from toril.core.worker.settings import Settings
+from toril.core.worker.slots import Slots
+from toril.core.worker.stalled import Rescue
+from toril.core.worker.teller import Teller
+from toril.errors import AlreadyMoved, JobError, LockLost, ReturnToWait
+from toril.model.job import JobRecord
+from toril.model.names import QueueRef
+from toril.store.contract import Store
+from toril.store.values import AwaitChildren, GiveBack
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the lanes of a worker have in common."""
+
+    store: Store
+    settings: Settings
+    runner: Runner
+    slots: Slots
+    signals: Signals
+
+
+class Lane:
+    """Takes the jobs of a queue, has them run, and settles them.
+
+    Args:
+        queue: The queue.
+        link: Its way to the store, for the jobs.
+        means: What it shares with other lanes; the slots must call ``run`` with the jobs of this one.
+
+    Attributes:
+        queue: The queue.
+        feeder: Says how many jobs the lane may hold, and how many it holds.
+    """
+
+    def __init__(self, queue: QueueRef, link: StoreLink, means: Means) -> None:
+        store, settings = means.store, means.settings
+        self.queue = queue
+        self.feeder = Feeder(store, queue, settings, self)
+        self._link = link
+        self._settings = settings
+        self._runner = means.runner
+        self._slots = means.slots
+        self._signals = means.signals
+        self._teller = Teller(queue, means.signals)
+        self._schedules = Schedules(store, queue, settings.repeat_strategy, self.report)
+        self._rescue = Rescue(store, settings, self._schedules, self._teller)
+        self._locks = LockKeeper(store, queue, settings, self._lock_lost, self.report)
+        self._duties = Duties(self._teller)
+        self._listening: asyncio.Task[None] | None = None
+        self._again: set[asyncio.Task[None]] = set()
+
+    # --- life ---
+
+    def start(self, *, taking: bool) -> None:
+        """Go on in the background until stopped; without taking jobs, if told so."""
+        self.feeder.taking = taking
+        if not self._settings.skip_lock_renewal:
+            self._locks.start()
+        self._duties.begin(self.feeder.feed)
+        if not self._settings.skip_stalled_check:
+            self._duties.begin(self._rescue.look)
+        if taking:
+            self._listen()
+
+    def take_again(self) -> None:
+        """Take jobs from now on, after a pause."""
+        self.feeder.taking = True
+        self.feeder.wake()
+        self._listen()
+
+    def _listen(self) -> None:
+        self._listening = self._duties.begin(self.feeder.listen)
+
+    async def stop_listening(self) -> None:
+        """Who takes no jobs must not hear of them either: a word is for one worker only."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            await self._duties.end(listening)
+
+    async def stop(self) -> None:
+        """End all that goes on, and keep no lock any more."""
+        await self._duties.end()
+        await self._locks.stop()
+
+    # --- one job ---
+
+    def start_jobs(self, records: Sequence[JobRecord]) -> None:
+        """Hand jobs that were taken to the slots."""
+        jobs = [Job.of(record, self._link) for record in records]
+        for job in jobs:
+            self._locks.hold(job.id, job.token)
+            if self._slots.stopping:
+                self.give_back(job)
+        if not self._slots.stopping:
+            self._slots.give(jobs)
+
+    async def run(self, job: Job) -> None:
+        """Run a job and have it settled; what a slot does."""
+        self._locks.running = job
+        if b"rjk" in job.fields:
+            await self._schedules.advance_patiently(job)
+        if self._signals.heard("active"):
+            self._signals.tell("active", job)
+        if self._signals.heard("progress"):
+            job.on_progress = self._teller.progress
+        try:
+            settling = await self._runner.run(job, self._is_stopping)
+        except Exception as error:
+            # Not the handler's fault, and not to be: the slot must live, and the job be found as stalled.
+            settling = Settling(job, None, error=error)
+        self._deliver(settling)
+
+    def _is_stopping(self) -> bool:
+        return self._slots.stopping
+
+    def _deliver(self, settling: Settling) -> None:
+        if settling.settlement is not None:
+            self.feeder.settle(settling)
+            return
+        # The handler has moved the job, or it can't be settled at all.
+        self.feeder.forget()
+        self.unsettled(settling)
+        if settling.error is not None and not isinstance(settling.error, AlreadyMoved):
+            self.report(settling.error)
+
+    def give_back(self, job: Job) -> None:
+        """A job that was not let finish waits again at once, in front; this was no attempt of it."""
+        self.feeder.settle(Settling(job, GiveBack(job.id, job.token), error=ReturnToWait()))
+
+    # --- what the feeder tells ---
+
+    def settled(self, settling: Settling, answer: int | JobError) -> None:
+        """A settlement was carried out, or refused."""
+        if isinstance(answer, JobError):
+            self._refused(settling, answer)
+        elif answer == 1 and isinstance(settling.settlement, AwaitChildren):
+            # There is no child to wait for, so the job goes on at once.
+            self.feeder.held += 1
+            self.give_back(settling.job)
+        else:
+            self.unsettled(settling)
+            self._teller.settled(settling)
+
+    def unsettled(self, settling: Settling) -> None:
+        """Nothing more is to be done for a job; its lock is not ours any more."""
+        self._locks.release(settling.job.id, settling.job.token)
+
+    def _refused(self, settling: Settling, error: JobError) -> None:
+        """A success that is refused becomes a failure of the attempt."""
+        self.report(error)
+        if settling.error is not None and not isinstance(settling.settlement, AwaitChildren):
+            self.unsettled(settling)
+            return
+        self.feeder.held += 1
+        task = asyncio.create_task(self._fail_refused(settling.job, error))
+        self._again.add(task)
+        task.add_done_callback(self._again.discard)
+
+    async def _fail_refused(self, job: Job, error: JobError) -> None:
+        self._deliver(await self._runner.after_error(job, error))
+
+    def report(self, error: BaseException) -> None:
+        """Tell of an error that is nobody's job."""
+        self._teller.report(error)
+
+    def drained(self) -> None:
+        """The queue has run empty."""
+        self._signals.tell("drained")
+
+    def _lock_lost(self, id: str) -> None:
+        # A job whose settlement is on its way may have given up its lock by that.
+        if any(job.id == id and job.queue == self.queue for job in self._slots.running):
+            self.report(LockLost(f"could not renew the lock of job {id}", queue=self.queue.name, job_id=id))
