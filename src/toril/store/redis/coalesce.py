@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from toril.errors import StoreUnavailable
 
@@ -14,16 +14,13 @@ A = TypeVar("A")
 
 
 class Coalescer(Generic[Q, A]):
-    """Sends questions in batches, in order: one batch at a time, no timers, no wait when idle.
-
-    When there is room for more, a batch that is full does not wait for those before it.
+    """Sends questions in batches: one batch at a time, no timers, no wait when idle.
 
     Args:
         send: Asks many at once; answers in order, an exception for each that was refused.
         weigh: Bytes of a question, so that large ones don't pile up in one batch.
         most: At most so many questions a batch.
         heaviest: A batch is closed when its questions weigh so many bytes.
-        room: How many batches may be under way at once.
         slow: When the store was unavailable for a batch that took so many seconds, all that is queued by then
             fails with it.
     """
@@ -35,55 +32,46 @@ class Coalescer(Generic[Q, A]):
         *,
         most: int = 100,
         heaviest: int = 1_000_000,
-        room: Callable[[], int] = lambda: 1,
         slow: float = 1.0,
     ) -> None:
         self._send = send
         self._weigh = weigh
         self._most = most
         self._heaviest = heaviest
-        self._room = room
         self._slow = slow
         self._queue: deque[tuple[Q, asyncio.Future[A]]] = deque()
-        self._senders: set[asyncio.Task[None]] = set()
+        self._sender: asyncio.Task[None] | None = None
 
     async def ask(self, question: Q) -> A:
         """Ask one question; it shares its way with others that are asked meanwhile."""
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._queue.append((question, answer))
-        if not self._senders or (len(self._queue) >= self._most and len(self._senders) < self._room()):
-            self._senders.add(asyncio.create_task(self._send_all()))
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send_all())
         return await answer
 
     async def drain(self) -> None:
         """Wait until everything asked so far is answered."""
-        while self._senders:
-            await asyncio.wait(tuple(self._senders))
+        if self._sender is not None:
+            await asyncio.wait([self._sender])
 
     async def _send_all(self) -> None:
-        try:
-            while self._queue:
-                await self._send_next()
-        finally:
-            # Who asks from now on needs a new sender.
-            self._senders.discard(cast("asyncio.Task[None]", asyncio.current_task()))
-
-    async def _send_next(self) -> None:
         loop = asyncio.get_running_loop()
-        batch, start = self._next_batch(), loop.time()
-        try:
-            answers = await self._send([question for question, _ in batch])
-        except BaseException as error:
-            if isinstance(error, StoreUnavailable) and loop.time() - start >= self._slow:
-                # Those behind this batch have waited as well; batch by batch they would fail later still.
-                batch.extend(self._queue)
-                self._queue.clear()
-            self._fail(batch, error)
-            if not isinstance(error, Exception):
-                raise
-        else:
-            for (_, future), answer in zip(batch, answers, strict=True):
-                _resolve(future, answer)
+        while self._queue:
+            batch, start = self._next_batch(), loop.time()
+            try:
+                answers = await self._send([question for question, _ in batch])
+            except BaseException as error:
+                if isinstance(error, StoreUnavailable) and loop.time() - start >= self._slow:
+                    # Those behind this batch have waited as well; batch by batch they would fail later still.
+                    batch.extend(self._queue)
+                    self._queue.clear()
+                self._fail(batch, error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                for (_, future), answer in zip(batch, answers, strict=True):
+                    _resolve(future, answer)
 
     def _next_batch(self) -> list[tuple[Q, asyncio.Future[A]]]:
         batch: list[tuple[Q, asyncio.Future[A]]] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 from toril.errors import JobError
@@ -13,7 +12,7 @@ from toril.store.redis.changes import JobChanges
 from toril.store.redis.coalesce import Coalescer
 from toril.store.redis.codec import pack, pack_claim, read_taken, refusal
 from toril.store.redis.connection import Connection
-from toril.store.redis.sender import Refused, Senders, refusal_of
+from toril.store.redis.sender import Refused, Sender, refusal_of
 from toril.store.values import Added, Claim, NewJob, Settled, Settlement, Taken
 
 # Jobs in one call of the add script: enough to share its cost, and below 3 ms of the server's time.
@@ -38,51 +37,51 @@ class RedisJobs(JobChanges):
         super().__init__(connection, now_ms)
         self._receipts = receipts
         self._adders: dict[QueueRef, Coalescer[NewJob, Added]] = {}
-        self._senders: dict[QueueRef, Senders] = {}
+        self._bulk: dict[QueueRef, Sender] = {}
 
     async def add(self, queue: QueueRef, job: NewJob) -> Added:
         """Add a job; adds of the same moment share a call."""
         adder = self._adders.get(queue)
         if adder is None:
-            senders = self._senders_of(queue)
-            adder = self._adders[queue] = Coalescer(senders.send, _weight, room=senders.room)
+            sender = self._sender(queue)
+            adder = self._adders[queue] = Coalescer(sender.send, _weight)
         return await adder.ask(job)
 
     async def add_many(
         self, queue: QueueRef, jobs: Sequence[NewJob], *, atomic: bool
     ) -> list[Added | JobError]:
         """Add jobs in order, each with its own answer; all or none of them if ``atomic``."""
+        sender = self._bulk_sender(queue)
         if atomic:
-            return await self._add_all_or_none(queue, jobs)
-        senders, chunks = self._senders_of(queue), _chunks(jobs)
+            return await self._add_all_or_none(sender, queue, jobs)
         answers: list[Added | JobError] = []
-        while together := list(islice(chunks, senders.room())):
-            for answered in await asyncio.gather(*map(senders.send, together)):
-                answers.extend(answered)
+        for chunk in _chunks(jobs):
+            answers.extend(await sender.send(chunk))
         return answers
 
     async def add_tree(
         self, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str], *, strict: bool
     ) -> list[Added | JobError]:
         """Add jobs of several queues at once, parents before their children; all or none if ``strict``."""
+        sender = self._bulk_sender(queue)
         if strict:
-            return await self._add_all_or_none(queue, jobs, parents)
-        with self._senders_of(queue).one() as sender:
-            return await sender.send(jobs, parents)
+            return await self._add_all_or_none(sender, queue, jobs, parents)
+        return await sender.send(jobs, parents)
 
-    def _senders_of(self, queue: QueueRef) -> Senders:
-        senders = self._senders.get(queue)
-        if senders is None:
-            senders = Senders(self._connection, queue, self._now_ms, receipts=self._receipts)
-            self._senders[queue] = senders
-        return senders
+    def _bulk_sender(self, queue: QueueRef) -> Sender:
+        sender = self._bulk.get(queue)
+        if sender is None:
+            sender = self._bulk[queue] = self._sender(queue)
+        return sender
+
+    def _sender(self, queue: QueueRef) -> Sender:
+        return Sender(self._connection, queue, self._now_ms, receipts=self._receipts)
 
     async def _add_all_or_none(
-        self, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str] = ()
+        self, sender: Sender, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str] = ()
     ) -> list[Added | JobError]:
         try:
-            with self._senders_of(queue).one() as sender:
-                return await sender.send_atomic(jobs, parents)
+            return await sender.send_atomic(jobs, parents)
         except Refused as refused:
             job, number = next((job, n) for job, n in zip(jobs, refused.numbers, strict=True) if n)
             raise refusal_of(number, job, queue) from None

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from toril.errors import JobError, StoreUnavailable
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
-from toril.model.pace import Pace
 from toril.store.redis.codec import fields_of, pack, refusal
 from toril.store.redis.connection import Connection
 from toril.store.values import Added, NewJob
@@ -31,7 +28,7 @@ class Refused(Exception):
 
 
 class Sender:
-    """One producer on one queue. Who uses it has one call under way at a time: it has one receipt."""
+    """One producer on one queue. It has one call under way at a time, so one receipt is enough for it."""
 
     def __init__(
         self, connection: Connection, queue: QueueRef, now_ms: Callable[[], int], *, receipts: bool
@@ -41,6 +38,7 @@ class Sender:
         self._now_ms = now_ms
         self._producer = uuid.uuid4().hex if receipts else ""
         self._requests = 0
+        self._turn = asyncio.Lock()
 
     async def send(self, jobs: Sequence[NewJob], parents: Sequence[str] = ()) -> list[Added | JobError]:
         """Add jobs; each gets its own answer.
@@ -70,21 +68,22 @@ class Sender:
 
     async def _ask(self, jobs: Sequence[NewJob], atomic: str, parents: Sequence[str]) -> Sequence[Any]:
         packed, release = pack(jobs), pack(list(parents)) if parents else b""
-        self._requests += 1
-        request, again, now = str(self._requests), "0", self._now_ms()
-        loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + _PATIENCE, _FIRST_PAUSE
-        while True:
-            try:
-                return await self._connection.run(
-                    "add", self._queue, packed, self._producer, request, again, atomic, release, now
-                )
-            except StoreUnavailable:
-                # Without a receipt it can't be known whether the jobs were added.
-                if not self._producer or loop.time() + pause > deadline:
-                    raise
-            await asyncio.sleep(pause)
-            again, pause = "1", min(2 * pause, _LONGEST_PAUSE)
+        async with self._turn:
+            self._requests += 1
+            request, again, now = str(self._requests), "0", self._now_ms()
+            loop = asyncio.get_running_loop()
+            deadline, pause = loop.time() + _PATIENCE, _FIRST_PAUSE
+            while True:
+                try:
+                    return await self._connection.run(
+                        "add", self._queue, packed, self._producer, request, again, atomic, release, now
+                    )
+                except StoreUnavailable:
+                    # Without a receipt it can't be known whether the jobs were added.
+                    if not self._producer or loop.time() + pause > deadline:
+                        raise
+                await asyncio.sleep(pause)
+                again, pause = "1", min(2 * pause, _LONGEST_PAUSE)
 
     def _answer(self, job: NewJob, answer: Any) -> Added | JobError:
         if isinstance(answer, bytes):
@@ -93,41 +92,6 @@ class Sender:
             return refusal_of(answer, job, self._queue)
         id = answer[0].decode()
         return Added(id, JobRecord(queue_of(job, self._queue), id, fields_of(answer[1])))
-
-
-class Senders:
-    """As many producers on one queue as calls are under way. Calls leave in the order of ``send``."""
-
-    def __init__(
-        self, connection: Connection, queue: QueueRef, now_ms: Callable[[], int], *, receipts: bool
-    ) -> None:
-        self._new = partial(Sender, connection, queue, now_ms, receipts=receipts)
-        # Calls to a cluster may overtake each other.
-        self._in_order = connection.address.kind != "cluster"
-        self._free: list[Sender] = []
-        self._pace = Pace()
-
-    def room(self) -> int:
-        """How many calls may be under way at once."""
-        return self._pace.room if self._in_order else 1
-
-    @contextmanager
-    def one(self) -> Generator[Sender]:
-        """A producer that nobody else uses meanwhile."""
-        sender = self._free.pop() if self._free else self._new()
-        try:
-            yield sender
-        finally:
-            self._free.append(sender)
-
-    async def send(self, jobs: Sequence[NewJob]) -> list[Added | JobError]:
-        """Add jobs in a call of their own; see ``Sender.send``."""
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        with self.one() as sender:
-            answers = await sender.send(jobs)
-        self._pace.took(loop.time() - start)
-        return answers
 
 
 def queue_of(job: NewJob, queue: QueueRef) -> QueueRef:
