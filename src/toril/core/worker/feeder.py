@@ -258,7 +258,7 @@ class Feeder:
             self._was_busy = True
             self._slots.start_jobs(taken.jobs)
         # Fewer than asked for: there is no more to be had until word of it comes, if none has come meanwhile.
-        self._hopeful = len(taken.jobs) == claim.count or words != self._words
+        self._hopeful = len(taken.jobs) == claim.count or taken.more or words != self._words
         if taken.limited_ms > 0:
             self._rest(taken.limited_ms)
         elif not self._hopeful:
