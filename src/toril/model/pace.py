@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 # A call that carries much keeps the server busy for about so many seconds.
 _A_CALL = 0.0015
 # So many calls that arrive together still hold up others for no longer than they notice.
@@ -16,13 +18,14 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._quickest: float | None = None
+        self._quickest = math.inf
 
     @property
     def room(self) -> int:
         """How many calls may be under way at once."""
-        return 1 if self._quickest is None else min(1 + int(self._quickest / _A_CALL), _MOST)
+        return 1 if self._quickest == math.inf else min(1 + int(self._quickest / _A_CALL), _MOST)
 
     def took(self, seconds: float) -> None:
         """A call was answered; the quickest one tells how far the server is away, even if it is busy now."""
-        self._quickest = seconds if self._quickest is None else min(self._quickest, seconds)
+        if seconds < self._quickest:
+            self._quickest = seconds

@@ -198,7 +198,8 @@ class Feeder:
             return
         finally:
             self._under_way -= 1
-            self._claimed -= call.claim.count if call.claim else 0
+            if call.claim:
+                self._claimed -= call.claim.count
         if call.claim is not None:
             self._receive(settled.taken, call.claim, call.words)
         for settling, answer in zip(call.settlings, settled.answers, strict=True):
@@ -253,7 +254,8 @@ class Feeder:
 
     def _receive(self, taken: Taken, claim: Claim, words: int) -> None:
         self.held += len(taken.jobs)
-        self._expect(taken.next_due_ms)
+        if taken.next_due_ms or self._due_ms:
+            self._expect(taken.next_due_ms)
         if taken.jobs:
             self._was_busy = True
             self._slots.start_jobs(taken.jobs)
