@@ -9,11 +9,14 @@ from toril.core.flow import Flow
 from toril.core.inspector import Inspector
 from toril.core.job import Job
 from toril.core.metrics import Metrics, MetricsTime
+from toril.core.middleware import AddMiddleware, AddNext, JobDraft, RunMiddleware, RunNext
 from toril.core.producer import FlowProducer, JobNode
 from toril.core.queue import Queue
 from toril.core.scheduling import JobScheduler
 from toril.core.spec import JobSpec
 from toril.core.stuck import StuckChild, StuckParent
+from toril.core.worker.inject.depends import Depends
+from toril.core.worker.inject.given import CancelToken, JobLogger
 from toril.core.worker.manual import Batch
 from toril.core.worker.settings import WorkerOptions
 from toril.core.worker.worker import Worker
@@ -77,11 +80,14 @@ from toril.store.opening import open_store
 from toril.store.values import Dependencies, Logs
 
 __all__ = [
+    "AddMiddleware",
+    "AddNext",
     "AddOptions",
     "AlreadyMoved",
     "Backoff",
     "Batch",
     "BlockingJob",
+    "CancelToken",
     "ChildFailed",
     "ChildFailure",
     "ClientInfo",
@@ -91,6 +97,7 @@ __all__ = [
     "Dependencies",
     "Dependency",
     "DependencyPage",
+    "Depends",
     "DuplicateJob",
     "EmbeddedServerError",
     "Event",
@@ -100,9 +107,11 @@ __all__ = [
     "Inspector",
     "InvalidPayload",
     "Job",
+    "JobDraft",
     "JobError",
     "JobFailed",
     "JobLocked",
+    "JobLogger",
     "JobNode",
     "JobNotFound",
     "JobNotInState",
@@ -133,6 +142,8 @@ __all__ = [
     "ResultTimeout",
     "Retry",
     "ReturnToWait",
+    "RunMiddleware",
+    "RunNext",
     "ScheduleOptions",
     "ScriptError",
     "SlotTaken",
