@@ -6,13 +6,14 @@ from toril.core.clients import ClientInfo, WorkerInfo, list_queues
 from toril.core.dependencies import Dependency, DependencyPage
 from toril.core.events import QueueEvents
 from toril.core.flow import Flow
-from toril.core.inspector import Inspector
+from toril.core.inspector import Inspector, JobLock
 from toril.core.job import Job
 from toril.core.metrics import Metrics, MetricsTime
 from toril.core.middleware import AddMiddleware, AddNext, JobDraft, RunMiddleware, RunNext
 from toril.core.producer import FlowProducer, JobNode
 from toril.core.queue import Queue
 from toril.core.scheduling import JobScheduler
+from toril.core.server import ServerInfo, get_server_info
 from toril.core.spec import JobSpec
 from toril.core.stuck import StuckChild, StuckParent
 from toril.core.worker.inject.depends import Depends
@@ -110,6 +111,7 @@ __all__ = [
     "JobDraft",
     "JobError",
     "JobFailed",
+    "JobLock",
     "JobLocked",
     "JobLogger",
     "JobNode",
@@ -146,6 +148,7 @@ __all__ = [
     "RunNext",
     "ScheduleOptions",
     "ScriptError",
+    "ServerInfo",
     "SlotTaken",
     "Steer",
     "StoreError",
@@ -166,6 +169,7 @@ __all__ = [
     "WorkerOptions",
     "__version__",
     "from_bullmq",
+    "get_server_info",
     "list_queues",
     "open_store",
 ]
