@@ -181,7 +181,7 @@ def _jobs_of_kinds() -> list[Measure]:
             systems=PAIR,
         ),
         Measure(
-            key="delayed",
+            key="delayed-spread",
             title="all due in one second, lateness",
             kind="delayed",
             order=delayed,

@@ -48,7 +48,7 @@ def test_a_short_run_leaves_out_what_takes_long() -> None:
     whole, short = {each.key for each in plan(1)}, {each.key for each in plan(1, short=True)}
 
     assert whole - short == {
-        "delayed",
+        "delayed-spread",
         "delayed-once",
         "growth-1000",
         "growth-200000",
