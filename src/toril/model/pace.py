@@ -6,15 +6,17 @@ import math
 
 # A call that carries much keeps the server busy for about so many seconds.
 _A_CALL = 0.0015
+# A near server is busy all the time with so many.
+_FEWEST = 2
 # So many calls that arrive together still hold up others for no longer than they notice.
 _MOST = 8
 
 
 class Pace:
-    """As many calls as the way to the server and back has room for: one, unless the server is far away.
+    """As many calls as the way to the server and back has room for: two, unless the server is far away.
 
-    With one call under way at a time, what comes up meanwhile rides in the next one. That makes calls large,
-    and a near server is busy all the time. A far one would wait for most of the time.
+    With two, the server works on one while the answer to the other is used. With more, those in between would
+    only wait there, unless it takes long to get there.
     """
 
     def __init__(self) -> None:
@@ -23,7 +25,7 @@ class Pace:
     @property
     def room(self) -> int:
         """How many calls may be under way at once."""
-        return 1 if self._quickest == math.inf else min(1 + int(self._quickest / _A_CALL), _MOST)
+        return _FEWEST if self._quickest == math.inf else min(_FEWEST + int(self._quickest / _A_CALL), _MOST)
 
     def took(self, seconds: float) -> None:
         """A call was answered; the quickest one tells how far the server is away, even if it is busy now."""

@@ -1,8 +1,8 @@
 """The feeder: settles what the slots have run and takes new jobs for all free slots, in the same call.
 
-One call is under way at a time; what comes in meanwhile rides in the next one. A server that is far away gets
-more, each as large as a call may be. While nothing is to be had,
-a listener waits for word of jobs on a connection of its own.
+What comes in while a call is under way rides in the next one. When that is half of all there is, it goes at once:
+the server works on one half while the other is run. A server that is far away gets more calls, each as large as
+a call may be. While nothing is to be had, a listener waits for word of jobs on a connection of its own.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Feeder:
         """A slot is through with a job."""
         self._done.append(settling)
         self._work.set()
-        if self._under_way and len(self._done) >= _MOST_A_CALL:
+        if self._under_way and self._is_full():
             self._call_beside()
 
     def forget(self) -> None:
@@ -135,7 +135,8 @@ class Feeder:
 
     async def _feed(self) -> None:
         while True:
-            call = self._next_call()
+            # Beside another one a call leaves only when it is full; what is less goes when that is answered.
+            call = self._next_call() if not self._under_way or self._is_full() else None
             if call is not None:
                 await self._carry_out(call)
                 continue
@@ -145,7 +146,7 @@ class Feeder:
             await self._work.wait()
 
     def _call_beside(self) -> None:
-        """Don't wait for the answers to calls under way, if the server is far enough away."""
+        """Don't wait for the answers to calls under way, as long as there is room for more."""
         if self._under_way < self._pace.room and (call := self._next_call()):
             task = asyncio.create_task(self._carry_out(call))
             self._beside.add(task)
@@ -186,9 +187,14 @@ class Feeder:
     def _wanted(self) -> int:
         if not self.taking or self._limited:
             return 0
-        # With more slots than a call takes, two halves alternate: one runs while the other is settled.
-        most = min(_MOST_A_CALL, max(1, (self.concurrency + 1) // 2))
-        return max(min(self.concurrency - self.held - self._claimed, most), 0)
+        return max(min(self.concurrency - self.held - self._claimed, self._share()), 0)
+
+    def _share(self) -> int:
+        """Jobs in a call: two halves of the slots alternate, one runs while the other is settled."""
+        return min(_MOST_A_CALL, max(1, (self.concurrency + 1) // 2))
+
+    def _is_full(self) -> bool:
+        return len(self._done) >= self._share()
 
     async def _carry_out(self, call: _Call) -> None:
         try:
