@@ -13,8 +13,9 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from toril.core.worker.run import Settling
 from toril.core.worker.settings import Settings
@@ -43,8 +44,7 @@ class Fed(Protocol):
     def drained(self) -> None: ...
 
 
-@dataclass(slots=True)
-class _Call:
+class _Call(msgspec.Struct):
     """One call to the store, kept until it is answered."""
 
     settlings: list[Settling]
