@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import replace
+from msgspec.structs import replace
 from typing import Any, TypeVar
 
 from tests.contract.story import Add, Change, Forward, NewPlan, Renew, Report, Settle, Step, Take
