@@ -64,6 +64,7 @@ from toril.errors import (
     WaitingChildrenError,
     WaitingError,
 )
+from toril.model.autoscale import Autoscale
 from toril.model.backoff import Backoff
 from toril.model.bullmq import from_bullmq
 from toril.model.dedup import Dedup
@@ -79,6 +80,7 @@ from toril.store.values import Dependencies, Logs
 __all__ = [
     "AddOptions",
     "AlreadyMoved",
+    "Autoscale",
     "Backoff",
     "Batch",
     "BlockingJob",

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from toril.core.worker.pool import Pool
 from toril.core.worker.run import Settling
 from toril.core.worker.settings import Settings
 from toril.errors import StoreError
@@ -52,19 +53,26 @@ class _Call:
 
 
 class Feeder:
-    """Takes and settles for one worker.
+    """Takes and settles the jobs of one queue for a worker.
+
+    Args:
+        slots: Who gets the jobs.
+        pool: Says how many may be taken.
 
     Attributes:
-        concurrency: How many jobs may be held at once; may be changed at any time.
+        queue: The queue.
         held: Jobs that were taken and whose settlement was not sent yet.
+        asked: Jobs that the call under way asks for.
+        appetite: How many jobs the next call may well find, from what the last ones found.
         taking: Whether jobs may be taken; false while the worker is paused or closing.
     """
 
-    def __init__(self, store: Store, queue: QueueRef, settings: Settings, slots: Fed) -> None:
+    def __init__(self, store: Store, queue: QueueRef, settings: Settings, slots: Fed, pool: Pool) -> None:
         self._store = store
-        self._queue = queue
+        self.queue: QueueRef = queue
         self._settings = settings
         self._slots = slots
+        self._pool = pool
         self._done: deque[Settling] = deque()
         self._work = asyncio.Event()
         self._quiet = asyncio.Event()
@@ -77,8 +85,9 @@ class Feeder:
         self._was_busy = False
         self._next_due_ms = 0
         self._under_way = 0
-        self.concurrency: int = settings.concurrency
         self.held: int = 0
+        self.asked: int = 0
+        self.appetite: int = 1
         self.taking = True
         self._deaf: dict[str, float] = {}
 
@@ -86,6 +95,11 @@ class Feeder:
     def deaf_since(self) -> float | None:
         """Monotonic time at which the server stopped answering, or ``None``."""
         return min(self._deaf.values(), default=None)
+
+    @property
+    def hungry(self) -> bool:
+        """Whether jobs would be taken, and there may be some."""
+        return self._hopeful and self.taking and not self._limited and "calls" not in self._deaf
 
     def next_token(self) -> str:
         """A lock token that was not used before."""
@@ -100,11 +114,17 @@ class Feeder:
     def forget(self) -> None:
         """A job is not held any more, though it was not settled."""
         self.held -= 1
+        self._hopeful = True
         self._work.set()
+        self._pool.changed()
 
     def wake(self) -> None:
         """Something changed that the feeder should look at: more slots, taking allowed."""
         self._hopeful = True
+        self._work.set()
+
+    def look(self) -> None:
+        """There may be slots to take jobs for."""
         self._work.set()
 
     async def idle(self) -> None:
@@ -131,40 +151,47 @@ class Feeder:
         while self._done and len(settlings) < _MOST_A_CALL and weight < _HEAVIEST_CALL:
             settlings.append(self._done.popleft())
             weight += _weight(settlings[-1])
-        self.held -= len(settlings)
-        wanted = self._wanted() if settlings or self._hopeful else 0
-        if any(settling.limited for settling in settlings):
-            # The answer says for how long nothing is to be taken.
-            wanted = 0
+        if settlings:
+            self.held -= len(settlings)
+            # What is given up may be all that kept the queue from letting another job start.
+            self._hopeful = True
+        # After a limit was met, the answer says for how long nothing is to be taken.
+        wanted = 0 if any(settling.limited for settling in settlings) else self._wanted()
         if not settlings and not wanted:
             return None
-        claim = None
-        if wanted:
-            claim = Claim(
-                token=self.next_token(),
-                lock_ms=self._settings.lock_ms,
-                count=wanted,
-                worker=self._settings.name,
-                limit=self._settings.limit,
-            )
+        claim = self._claim(wanted) if wanted else None
+        self.asked = wanted
+        if settlings:
+            self._pool.changed()
         return _Call(settlings, claim, self._store.now_ms())
 
     def _wanted(self) -> int:
-        if not self.taking or self._limited:
+        if not self.hungry:
             return 0
         # With more slots than a call takes, two halves alternate: one runs while the other is settled.
-        most = min(_MOST_A_CALL, max(1, (self.concurrency + 1) // 2))
-        return max(min(self.concurrency - self.held, most), 0)
+        most = min(_MOST_A_CALL, max(1, (self._pool.slots + 1) // 2))
+        return min(self._pool.room(self), most)
+
+    def _claim(self, count: int) -> Claim:
+        return Claim(
+            token=self.next_token(),
+            lock_ms=self._settings.lock_ms,
+            count=count,
+            worker=self._settings.name,
+            limit=self._settings.limit,
+        )
 
     async def _carry_out(self, call: _Call) -> None:
         self._under_way += 1
         try:
             settled = await self._ask(call)
         except Exception as error:
+            self._deaf.pop("calls", None)
             await self._carry_out_apart(call, error)
             return
         finally:
             self._under_way -= 1
+            self.asked = 0
         if call.claim is not None:
             self._receive(settled.taken, call.claim)
         for settling, answer in zip(call.settlings, settled.answers, strict=True):
@@ -175,10 +202,14 @@ class Feeder:
         if call.claim is None and not self.taking:
             await self._pass_on()
 
-    async def _pass_on(self) -> None:
-        """What this worker gave up may be all that kept others from a job, if the queue has a limit."""
+    async def _pass_on(self, *, a_word: bool = False) -> None:
+        """Other workers may take what this one can't.
+
+        What it gave up may be all that kept them from a job, if the queue has a limit; and a word of a job
+        is for one worker only.
+        """
         with suppress(StoreError):
-            await self._store.limits.wake(self._queue)
+            await self._store.limits.wake(self.queue, always=a_word)
 
     async def _carry_out_apart(self, call: _Call, error: Exception) -> None:
         """One settlement can't even be sent; the others must not be lost with it."""
@@ -197,7 +228,7 @@ class Feeder:
         while True:
             try:
                 settled = await self._store.jobs.settle(
-                    self._queue, settlements, call.claim, at_ms=call.at_ms, again=call.again
+                    self.queue, settlements, call.claim, at_ms=call.at_ms, again=call.again
                 )
             except StoreError as error:
                 self._lost("calls", error)
@@ -213,15 +244,19 @@ class Feeder:
         if not self._deaf:
             self._slots.report(error)
         self._deaf.setdefault(who, time.monotonic())
+        self._pool.changed()
 
     def _receive(self, taken: Taken, claim: Claim) -> None:
-        self.held += len(taken.jobs)
+        got = len(taken.jobs)
+        self.held += got
         self._next_due_ms = taken.next_due_ms
         if taken.jobs:
             self._was_busy = True
             self._slots.start_jobs(taken.jobs)
         # Fewer than asked for: there is no more to be had until word of it comes.
-        self._hopeful = len(taken.jobs) == claim.count
+        self._hopeful = got == claim.count
+        self.appetite = max(self.appetite, 2 * got) if self._hopeful else max(got, 1)
+        self._pool.took(self, claim.count, got)
         if taken.limited_ms > 0:
             self._rest(taken.limited_ms)
         elif not self._hopeful:
@@ -237,6 +272,7 @@ class Feeder:
         ends = loop.time() + min(limited_ms / 1000, self._settings.maximum_rate_limit_delay)
         self._limit_ends = max(self._limit_ends, ends)
         loop.call_at(ends, self._rested, ends)
+        self._pool.changed()
 
     def _rested(self, ended: float) -> None:
         if ended >= self._limit_ends:
@@ -245,7 +281,7 @@ class Feeder:
 
     async def listen(self) -> None:
         """Wait for word of jobs whenever there are none, until cancelled."""
-        waiter = self._store.waiter(self._queue, self._settings.name)
+        waiter = self._store.waiter(self.queue, self._settings.name)
         pause = _FIRST_PAUSE
         try:
             while True:
@@ -261,6 +297,8 @@ class Feeder:
                     await self._probe(waiter.wait)
                 self._quiet.clear()
                 self.wake()
+                if self._pool.full:
+                    await self._pass_on(a_word=True)
         finally:
             self._deaf.pop("listening", None)
             await waiter.close()

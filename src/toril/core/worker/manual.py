@@ -12,7 +12,8 @@ from toril.core.connection import Access, StoreLink
 from toril.core.job import Job
 from toril.core.linked import Linked
 from toril.core.signals import Listener, Signals
-from toril.core.worker.routes import Handlers, call_of
+from toril.core.worker.queues import Queues, call_for, read_queues
+from toril.core.worker.routes import Handlers
 from toril.core.worker.run import Runner, Settling
 from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import Settings
@@ -21,7 +22,7 @@ from toril.core.worker.teller import EVENTS, Teller
 from toril.errors import JobError, OptionError, UnknownBackoff
 from toril.model.checks import check_items, check_kind, check_text
 from toril.model.duration import Duration, to_ms
-from toril.model.names import QueueRef, check_prefix, check_queue_name
+from toril.model.names import QueueRef, check_prefix
 from toril.store.contract import Store, Waiter
 from toril.store.values import AwaitChildren, Claim, Finish, GiveBack, RetryNow, Taken
 
@@ -48,18 +49,23 @@ class ManualWorker(Linked):
 
     def __init__(
         self,
-        queue: str,
+        queue: Queues,
         handler: Handlers | None,
         *,
+        by_queue: Mapping[str, Handlers] | None,
         url: str | None,
         store: Store | None,
         prefix: str,
         options: Mapping[str, Any],
     ) -> None:
-        self.ref: QueueRef = QueueRef(check_prefix(prefix), check_queue_name(queue))
+        self._weights = read_queues(queue)
+        self._refs = [QueueRef(check_prefix(prefix), name) for name in self._weights]
+        self.ref: QueueRef = self._refs[0]
         self.id: str = str(uuid.uuid4())
         self._settings = Settings.read(options)
-        self._call = call_of(handler) if handler is not None else None
+        if self._settings.policy == "strict" and len(set(self._weights.values())) > 1:
+            raise OptionError("policy", "strict", "goes by the order of the queues; give them no weights")
+        self._call = call_for(self._weights, handler, by_queue)
         self._link = StoreLink(self.ref, url, store)
         self._signals = Signals(EVENTS)
         self._teller = Teller(self.ref, self._signals)
@@ -70,15 +76,27 @@ class ManualWorker(Linked):
 
     @property
     def queue_name(self) -> str:
-        """Name of the queue it works for."""
+        """Name of the queue it works for; the first one of several."""
         return self.ref.name
+
+    @property
+    def queues(self) -> dict[str, float]:
+        """The queues it works for, in order, with their weights."""
+        return self._weights.copy()
+
+    async def _open(self) -> Access:
+        if len(self._refs) > 1:
+            names = ", ".join(self._weights)
+            raise TypeError(f"by hand, a worker processes one queue; this one works for {names}")
+        return await super()._open()
 
     def on(self, event: str, listener: Listener) -> None:
         """Call ``listener``, plain or ``async``, whenever the event happens. It can never harm a job.
 
         Events: ``ready()``, ``active(job)``, ``progress(job, progress)``, ``completed(job, result)``,
         ``failed(job, error, previous_state)``, ``stalled(job_id)``, ``drained()``, ``paused()``,
-        ``resumed()``, ``error(error)``, ``closing()``, ``closed()``.
+        ``resumed()``, ``error(error)``, ``closing()``, ``closed()``, and ``scaled(slots, before)`` when the
+        worker has changed its number of slots. Of several queues, ``job.queue_name`` is the one meant.
 
         Raises:
             OptionError: There is no such event.

@@ -64,6 +64,22 @@ class Routes:
         self._threads.close()
 
 
+class QueueRoutes:
+    """Handlers by the queues of their jobs."""
+
+    def __init__(self, calls: Mapping[str, Call]) -> None:
+        self._calls = calls
+
+    def run(self, job: Job) -> Awaitable[Any]:
+        """Call the handler of the job's queue."""
+        return self._calls[job.queue_name].run(job)
+
+    def close(self) -> None:
+        """Let idle threads end; see ``HandlerThreads.close``."""
+        for call in self._calls.values():
+            call.close()
+
+
 def call_of(handler: Handlers) -> Call:
     """A handler or a mapping of them, ready to be called with jobs.
 

@@ -1,0 +1,108 @@
+"""The slots of a worker, as its feeders draw on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from toril.core.worker.fair import DEALS, Grant, Policy, Want
+
+
+class Eater(Protocol):
+    """A feeder, as far as the pool is concerned.
+
+    Attributes:
+        held: Slots that have a job of it.
+        asked: Slots that are kept for jobs it asks for at this moment.
+        appetite: How many jobs it may well find when it asks.
+    """
+
+    held: int
+    asked: int
+    appetite: int
+
+    @property
+    def hungry(self) -> bool:
+        """Whether it would take jobs, and may find some."""
+        ...
+
+    def look(self) -> None:
+        """There may be slots for it now."""
+        ...
+
+
+@dataclass(slots=True)
+class _Member:
+    eater: Eater
+    weight: float
+    turn: float = 0.0
+    grant: Grant | None = None
+
+
+class Pool:
+    """Says how many jobs each feeder may take. A feeder that is alone may have all slots.
+
+    Attributes:
+        slots: How many there are. To be told by ``changed`` when it is changed.
+    """
+
+    def __init__(self, slots: int, policy: Policy) -> None:
+        self.slots: int = slots
+        self._deal = DEALS[policy]
+        self._members: list[_Member] = []
+        # The turn that was served last: who comes back after a while begins here, and has saved up nothing.
+        self._now = 0.0
+
+    def join(self, eater: Eater, weight: float) -> None:
+        """One more feeder draws on the slots."""
+        self._members.append(_Member(eater, weight))
+
+    @property
+    def busy(self) -> int:
+        """Slots that have a job."""
+        return sum(member.eater.held for member in self._members)
+
+    @property
+    def full(self) -> bool:
+        """Whether no slot is free for anybody."""
+        return self._free() <= 0
+
+    def _free(self) -> int:
+        return self.slots - sum(member.eater.held + member.eater.asked for member in self._members)
+
+    def room(self, eater: Eater) -> int:
+        """How many jobs it may ask for now, when it asks for none yet."""
+        if len(self._members) == 1:
+            return max(self.slots - eater.held, 0)
+        room = 0
+        for member, grant in self._granted():
+            if member.eater is eater:
+                member.grant, room = grant, grant.slots
+        return room
+
+    def _granted(self) -> list[tuple[_Member, Grant]]:
+        wants = [self._want(member) for member in self._members]
+        return list(zip(self._members, self._deal(max(self._free(), 0), wants), strict=True))
+
+    def _want(self, member: _Member) -> Want:
+        eater = member.eater
+        more = max(eater.appetite - eater.asked, 0) if eater.hungry else 0
+        return Want(member.weight, eater.held + eater.asked, more, max(member.turn, self._now))
+
+    def took(self, eater: Eater, asked: int, got: int) -> None:
+        """It got so many of the jobs it asked for; a slot that does not divide goes to the next one."""
+        for member in self._members:
+            grant = member.grant
+            if member.eater is eater and grant is not None and grant.fare and asked == got == grant.slots:
+                self._now = max(self._now, member.turn)
+                member.turn = self._now + grant.fare
+        if got < asked:
+            self.changed()
+
+    def changed(self) -> None:
+        """Slots are free now, or a feeder does not want any more: whoever may have them shall know."""
+        if len(self._members) == 1:
+            return
+        for member, grant in self._granted():
+            if grant.slots:
+                member.eater.look()
