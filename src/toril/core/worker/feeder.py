@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from toril.core.worker.aging import Aging
 from toril.core.worker.pool import Pool
 from toril.core.worker.run import Settling
 from toril.core.worker.settings import Settings
@@ -73,6 +74,7 @@ class Feeder:
         self._settings = settings
         self._slots = slots
         self._pool = pool
+        self._aging = Aging(settings.priority_share)
         self._done: deque[Settling] = deque()
         self._work = asyncio.Event()
         self._quiet = asyncio.Event()
@@ -87,7 +89,7 @@ class Feeder:
         self._under_way = 0
         self.held: int = 0
         self.asked: int = 0
-        self.appetite: int = 1
+        self.appetite: int = _MOST_A_CALL
         self.taking = True
         self._deaf: dict[str, float] = {}
 
@@ -179,6 +181,7 @@ class Feeder:
             count=count,
             worker=self._settings.name,
             limit=self._settings.limit,
+            aged=self._aging.of(count),
         )
 
     async def _carry_out(self, call: _Call) -> None:
@@ -256,6 +259,7 @@ class Feeder:
         # Fewer than asked for: there is no more to be had until word of it comes.
         self._hopeful = got == claim.count
         self.appetite = max(self.appetite, 2 * got) if self._hopeful else max(got, 1)
+        self._aging.took(got, claim.aged)
         self._pool.took(self, claim.count, got)
         if taken.limited_ms > 0:
             self._rest(taken.limited_ms)

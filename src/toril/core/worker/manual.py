@@ -12,6 +12,7 @@ from toril.core.connection import Access, StoreLink
 from toril.core.job import Job
 from toril.core.linked import Linked
 from toril.core.signals import Listener, Signals
+from toril.core.worker.aging import Aging
 from toril.core.worker.queues import Queues, call_for, read_queues
 from toril.core.worker.routes import Handlers
 from toril.core.worker.run import Runner, Settling
@@ -69,6 +70,7 @@ class ManualWorker(Linked):
         self._link = StoreLink(self.ref, url, store)
         self._signals = Signals(EVENTS)
         self._teller = Teller(self.ref, self._signals)
+        self._aging = Aging(self._settings.priority_share)
         self._takes = 0
         self._limited_until_ms = 0
         self._waiter: Waiter | None = None
@@ -114,11 +116,14 @@ class ManualWorker(Linked):
         if token is None:
             token = f"{self.id}:{self._takes}"
             self._takes += 1
+        aged = self._aging.of(1)
+        self._aging.took(1, aged)
         return Claim(
             token=check_text(token, "token"),
             lock_ms=self._settings.lock_ms,
             worker=self._settings.name,
             limit=self._settings.limit,
+            aged=aged,
             after_success=True,
         )
 

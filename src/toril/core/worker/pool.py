@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,9 +81,12 @@ class Pool:
                 member.grant, room = grant, grant.slots
         return room
 
-    def _granted(self) -> list[tuple[_Member, Grant]]:
+    def _granted(self) -> Iterable[tuple[_Member, Grant]]:
+        free = self._free()
+        if free <= 0:
+            return ()
         wants = [self._want(member) for member in self._members]
-        return list(zip(self._members, self._deal(max(self._free(), 0), wants), strict=True))
+        return zip(self._members, self._deal(free, wants), strict=True)
 
     def _want(self, member: _Member) -> Want:
         eater = member.eater

@@ -90,4 +90,4 @@ def _by_queue(queues: Mapping[str, float], by_queue: object) -> dict[str, Call]:
     missing = [name for name in queues if name not in given]
     if missing:
         raise OptionError("by_queue", given, f"has no handler for queue {missing[0]!r}")
-    return {name: call_of(given[name]) for name in queues}
+    return {name: call_of(given[name], f"by_queue[{name!r}]") for name in queues}

@@ -31,17 +31,20 @@ class Call(Protocol):
 class Routes:
     """Handlers by the names of their jobs, as they are now: later changes of the mapping are not seen.
 
+    Args:
+        option: Where the mapping stands, for errors.
+
     Raises:
         OptionError: There is no handler, a name is no text, or a handler can't be called with a job.
     """
 
-    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, handlers: Mapping[str, Handler], option: str) -> None:
         if not handlers:
-            raise OptionError("handler", handlers, "must have a handler for one name at least")
+            raise OptionError(option, handlers, "must have a handler for one name at least")
         self._threads = HandlerThreads()
         runs = {
-            name: HandlerCall(handler, self._threads, f"handler[{name!r}]").run
-            for name, handler in _checked(handlers)
+            name: HandlerCall(handler, self._threads, f"{option}[{name!r}]").run
+            for name, handler in _checked(handlers, option)
         }
         self._names = list(runs)
         self._others = runs.get(_OTHERS)
@@ -80,19 +83,22 @@ class QueueRoutes:
             call.close()
 
 
-def call_of(handler: Handlers) -> Call:
+def call_of(handler: Handlers, option: str = "handler") -> Call:
     """A handler or a mapping of them, ready to be called with jobs.
+
+    Args:
+        option: Where it stands, for errors.
 
     Raises:
         OptionError: One of them can't be used.
     """
     if isinstance(handler, Mapping):
-        return Routes(cast("Mapping[str, Handler]", handler))
-    return HandlerCall(handler)
+        return Routes(cast("Mapping[str, Handler]", handler), option)
+    return HandlerCall(handler, option=option)
 
 
-def _checked(handlers: Mapping[Any, Handler]) -> list[tuple[str, Handler]]:
+def _checked(handlers: Mapping[Any, Handler], option: str) -> list[tuple[str, Handler]]:
     for name, handler in handlers.items():
         if not isinstance(name, str):
-            raise OptionError(f"handler[{name!r}]", handler, "names of jobs are texts")
+            raise OptionError(f"{option}[{name!r}]", handler, "names of jobs are texts")
     return list(handlers.items())
