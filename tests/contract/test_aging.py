@@ -20,7 +20,11 @@ async def take(teller: Teller, claim: Claim = CLAIM) -> list[str]:
 
 
 async def test_the_oldest_that_others_go_before_comes_first(teller: Teller, database: Database) -> None:
-    ids = [await teller.add(job_id=f"p{priority}-{n}", priority=priority) for n in "ab" for priority in (3, 1, 9, 5)]
+    ids = [
+        await teller.add(job_id=f"p{priority}-{n}", priority=priority)
+        for n in "ab"
+        for priority in (3, 1, 9, 5)
+    ]
 
     assert await take(teller) == ["p3-a", "p1-a", "p1-b", "p3-b"]
     assert await take(teller, replace(CLAIM, aged=4)) == ["p9-a", "p9-b", "p5-a", "p5-b"]

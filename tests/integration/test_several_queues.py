@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from tests.support.factories import QueueFactory, WorkerFactory, WorkerStarter
-from toril import Job, Queue, RateLimiter, Worker
+from toril import Job, Queue, Worker
 
 WEIGHTS = {"premium": 5, "standard": 3, "free": 2}
 PLENTY = 3000
@@ -97,7 +98,9 @@ async def test_fewer_slots_than_queues_go_around(
         assert abs(starts[name] / 200 - weight / 10) < 0.1
 
 
-async def test_every_queue_has_exactly_its_slots(new_queue: QueueFactory, start_worker: WorkerStarter) -> None:
+async def test_every_queue_has_exactly_its_slots(
+    new_queue: QueueFactory, start_worker: WorkerStarter
+) -> None:
     hall = Hall()
     await fill(new_queue, *WEIGHTS, count=100)
     await start_worker(hall, WEIGHTS, concurrency=50)
@@ -287,9 +290,12 @@ async def test_events_tell_of_all_queues(new_queue: QueueFactory, new_worker: Wo
         if job.data:
             raise ValueError(job.data)
 
+    def note(event: str, job: Job, *_: object) -> None:
+        told[event, job.queue_name] += 1
+
     worker = new_worker(work, ["a", "b"])
     for event in ("active", "progress", "completed", "failed"):
-        worker.on(event, lambda job, *_, event=event: told.update([(event, job.queue_name)]))
+        worker.on(event, partial(note, event))
     for name in "ab":
         await new_queue(name).add_many([("work", None), ("work", "bad")])
     await worker.start()
