@@ -19,7 +19,7 @@ class Aging:
 
     def of(self, count: int) -> int:
         """How many, of so many jobs that are asked for."""
-        return min(int(self._due + count * self._share + _NEAR), count) if self._share else 0
+        return min(int(self._due + count * self._share + _NEAR), count)
 
     def took(self, count: int, aged: int) -> None:
         """So many jobs came, when so many were to be taken for their age; who found none saves nothing up."""

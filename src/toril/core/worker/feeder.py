@@ -74,7 +74,7 @@ class Feeder:
         self._settings = settings
         self._slots = slots
         self._pool = pool
-        self._aging = Aging(settings.priority_share)
+        self._aging = Aging(settings.priority_share) if settings.priority_share else None
         self._done: deque[Settling] = deque()
         self._work = asyncio.Event()
         self._quiet = asyncio.Event()
@@ -163,7 +163,7 @@ class Feeder:
             return None
         claim = self._claim(wanted) if wanted else None
         self.asked = wanted
-        if settlings:
+        if settlings and self._pool.shared:
             self._pool.changed()
         return _Call(settlings, claim, self._store.now_ms())
 
@@ -181,7 +181,7 @@ class Feeder:
             count=count,
             worker=self._settings.name,
             limit=self._settings.limit,
-            aged=self._aging.of(count),
+            aged=self._aging.of(count) if self._aging else 0,
         )
 
     async def _carry_out(self, call: _Call) -> None:
@@ -259,8 +259,10 @@ class Feeder:
         # Fewer than asked for: there is no more to be had until word of it comes.
         self._hopeful = got == claim.count
         self.appetite = max(self.appetite, 2 * got) if self._hopeful else max(got, 1)
-        self._aging.took(got, claim.aged)
-        self._pool.took(self, claim.count, got)
+        if self._aging is not None:
+            self._aging.took(got, claim.aged)
+        if self._pool.shared:
+            self._pool.took(self, claim.count, got)
         if taken.limited_ms > 0:
             self._rest(taken.limited_ms)
         elif not self._hopeful:

@@ -44,11 +44,13 @@ class Pool:
     """Says how many jobs each feeder may take. A feeder that is alone may have all slots.
 
     Attributes:
-        slots: How many there are. To be told by ``changed`` when it is changed.
+        slots: How many there are; whoever changes it lets the feeders look.
+        shared: Whether there are several feeders. If not, what is told of jobs and changes means nothing.
     """
 
     def __init__(self, slots: int, policy: Policy) -> None:
         self.slots: int = slots
+        self.shared: bool = False
         self._deal = DEALS[policy]
         self._members: list[_Member] = []
         # The turn that was served last: who comes back after a while begins here, and has saved up nothing.
@@ -56,6 +58,7 @@ class Pool:
 
     def join(self, eater: Eater, weight: float) -> None:
         """One more feeder draws on the slots."""
+        self.shared = bool(self._members)
         self._members.append(_Member(eater, weight))
 
     @property
@@ -73,7 +76,7 @@ class Pool:
 
     def room(self, eater: Eater) -> int:
         """How many jobs it may ask for now, when it asks for none yet."""
-        if len(self._members) == 1:
+        if not self.shared:
             return max(self.slots - eater.held, 0)
         room = 0
         for member, grant in self._granted():
@@ -105,8 +108,6 @@ class Pool:
 
     def changed(self) -> None:
         """Slots are free now, or a feeder does not want any more: whoever may have them shall know."""
-        if len(self._members) == 1:
-            return
         for member, grant in self._granted():
             if grant.slots:
                 member.eater.look()
