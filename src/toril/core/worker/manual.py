@@ -67,7 +67,7 @@ class ManualWorker(Linked):
         if self._settings.policy == "strict" and len(set(self._weights.values())) > 1:
             raise OptionError("policy", "strict", "goes by the order of the queues; give them no weights")
         self._call = call_for(self._weights, handler, by_queue)
-        self._link = StoreLink(self.ref, url, store)
+        self._link = StoreLink(self.ref, url, store, self._refs[1:])
         self._signals = Signals(EVENTS)
         self._teller = Teller(self.ref, self._signals)
         self._aging = Aging(self._settings.priority_share)

@@ -121,8 +121,6 @@ class Worker(ManualWorker):
 
     async def _start(self) -> None:
         access = await self._link.open()
-        for ref in self._refs:
-            access.store.check_queue(ref)
         if self._closing is not None:
             # Told to close while it connected.
             return
