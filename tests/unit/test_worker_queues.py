@@ -10,6 +10,7 @@ from toril import Job, OptionError, Worker
 from toril.core.connection import StoreLink
 from toril.core.worker.aging import Aging
 from toril.core.worker.queues import call_for, read_queues
+from toril.core.worker.routes import Call, Handlers, call_of
 from toril.model.names import QueueRef
 
 
@@ -19,6 +20,10 @@ async def one(job: Job) -> str:
 
 async def other(job: Job) -> str:
     return "other"
+
+
+def make(handlers: Handlers, option: str) -> Call:
+    return call_of(handlers, option=option)
 
 
 def job_of(queue: str, name: str = "work") -> Job:
@@ -120,7 +125,7 @@ def test_it_must_be_clear_who_handles_what(handler: Any, by_queue: Any, option: 
 
 
 async def test_one_handler_serves_all_queues() -> None:
-    call = call_for({"a": 1, "b": 1}, {"work": one, "*": other}, None)
+    call = call_for({"a": 1, "b": 1}, {"work": one, "*": other}, None, make)
 
     assert call is not None
     assert await call.run(job_of("a")) == "one"
@@ -128,7 +133,7 @@ async def test_one_handler_serves_all_queues() -> None:
 
 
 async def test_or_each_has_its_own() -> None:
-    call = call_for({"a": 1, "b": 1}, None, {"b": {"b": one, "*": other}, "a": one})
+    call = call_for({"a": 1, "b": 1}, None, {"b": {"b": one, "*": other}, "a": one}, make)
 
     assert call is not None
     assert [await call.run(job) for job in (job_of("a", "b"), job_of("b", "b"), job_of("b"))] == [
@@ -139,7 +144,7 @@ async def test_or_each_has_its_own() -> None:
 
 
 async def test_one_queue_may_be_named_by_its_handler_too() -> None:
-    call = call_for({"a": 1}, None, {"a": one})
+    call = call_for({"a": 1}, None, {"a": one}, make)
 
     assert call is not None
     assert await call.run(job_of("a")) == "one"

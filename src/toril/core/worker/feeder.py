@@ -1,7 +1,8 @@
 """The feeder: settles what the slots have run and takes new jobs for all free slots, in the same call.
 
-One call is under way at a time; what comes in meanwhile rides in the next one. While nothing is to be had,
-a listener waits for word of jobs on a connection of its own.
+What comes in while a call is under way rides in the next one. When that is half of all there is, it goes at
+once: the server works on one half while the other is run. A server that is far away gets more calls, each as
+large as a call may be. While nothing is to be had, a listener with a connection of its own waits for word.
 """
 
 from __future__ import annotations
@@ -12,23 +13,20 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from toril.core.worker.aging import Aging
+from toril.core.worker.calls import MOST_A_CALL, Call, take_load
 from toril.core.worker.pool import Pool
 from toril.core.worker.run import Settling
 from toril.core.worker.settings import Settings
 from toril.errors import StoreError
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
+from toril.model.pace import Pace
 from toril.store.contract import Store
-from toril.store.values import Claim, Finish, Settled, Taken
+from toril.store.values import Claim, Settled, Taken
 
-# Jobs in one call: enough to share its cost, and below 3 ms of the server's time.
-_MOST_A_CALL = 50
-# Bytes of results in one call, about; a server takes half a gigabyte at most.
-_HEAVIEST_CALL = 1_000_000
 # Pauses between tries when the server does not answer, in seconds; the longest is `run_retry_delay`.
 _FIRST_PAUSE = 0.1
 
@@ -41,16 +39,6 @@ class Fed(Protocol):
     def unsettled(self, settling: Settling) -> None: ...
     def report(self, error: BaseException) -> None: ...
     def drained(self) -> None: ...
-
-
-@dataclass(slots=True)
-class _Call:
-    """One call to the store, kept until it is answered."""
-
-    settlings: list[Settling]
-    claim: Claim | None
-    at_ms: int
-    again: bool = False
 
 
 class Feeder:
@@ -85,11 +73,15 @@ class Feeder:
         self._limited = False
         self._limit_ends = 0.0
         self._was_busy = False
-        self._next_due_ms = 0
+        self._due_ms = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._words = 0
         self._under_way = 0
+        self._pace = Pace()
+        self._beside: set[asyncio.Task[None]] = set()
         self.held: int = 0
         self.asked: int = 0
-        self.appetite: int = _MOST_A_CALL
+        self.appetite: int = MOST_A_CALL
         self.taking = True
         self._deaf: dict[str, float] = {}
 
@@ -112,6 +104,8 @@ class Feeder:
         """A slot is through with a job."""
         self._done.append(settling)
         self._work.set()
+        if self._under_way and self._is_full():
+            self._call_beside()
 
     def forget(self) -> None:
         """A job is not held any more, though it was not settled."""
@@ -121,8 +115,9 @@ class Feeder:
         self._pool.changed()
 
     def wake(self) -> None:
-        """Something changed that the feeder should look at: more slots, taking allowed."""
+        """Something changed that the feeder should look at: more slots, taking allowed, word of a job."""
         self._hopeful = True
+        self._words += 1
         self._work.set()
 
     def look(self) -> None:
@@ -137,8 +132,17 @@ class Feeder:
 
     async def feed(self) -> None:
         """Settle and take until cancelled."""
+        try:
+            await self._feed()
+        except asyncio.CancelledError:
+            for task in self._beside:
+                task.cancel()
+            raise
+
+    async def _feed(self) -> None:
         while True:
-            call = self._next_call()
+            # Beside another one a call leaves only when it is full; what is less goes when that is answered.
+            call = self._next_call() if not self._under_way or self._is_full() else None
             if call is not None:
                 await self._carry_out(call)
                 continue
@@ -147,12 +151,21 @@ class Feeder:
                 self._idle.set()
             await self._work.wait()
 
-    def _next_call(self) -> _Call | None:
-        settlings: list[Settling] = []
-        weight = 0
-        while self._done and len(settlings) < _MOST_A_CALL and weight < _HEAVIEST_CALL:
-            settlings.append(self._done.popleft())
-            weight += _weight(settlings[-1])
+    def _call_beside(self) -> None:
+        """Don't wait for the answers to calls under way, as long as there is room for more."""
+        if self._under_way < self._pace.room and (call := self._next_call()):
+            task = asyncio.create_task(self._carry_out(call))
+            self._beside.add(task)
+            task.add_done_callback(self._called_beside)
+
+    def _called_beside(self, task: asyncio.Task[None]) -> None:
+        self._beside.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._slots.report(error)
+        self._work.set()
+
+    def _next_call(self) -> Call | None:
+        settlings = take_load(self._done)
         if settlings:
             self.held -= len(settlings)
             # What is given up may be all that kept the queue from letting another job start.
@@ -162,19 +175,29 @@ class Feeder:
         if not settlings and not wanted:
             return None
         claim = self._claim(wanted) if wanted else None
-        self.asked = wanted
+        self._under_way += 1
+        self.asked += wanted
         if settlings and self._pool.shared:
             self._pool.changed()
-        return _Call(settlings, claim, self._store.now_ms())
+        return Call(settlings, claim, self._store.now_ms(), self._words)
 
     def _wanted(self) -> int:
         if not self.hungry:
             return 0
-        # With more slots than a call takes, two halves alternate: one runs while the other is settled.
-        most = min(_MOST_A_CALL, max(1, (self._pool.slots + 1) // 2))
-        return min(self._pool.room(self), most)
+        return min(self._pool.room(self), self._share())
+
+    def _share(self) -> int:
+        """Jobs in a call: two halves of the slots alternate, one runs while the other is settled."""
+        return min(MOST_A_CALL, max(1, (self._pool.slots + 1) // 2))
+
+    def _is_full(self) -> bool:
+        """Whether a call would carry as many jobs as it may, there or back."""
+        share = self._share()
+        return len(self._done) >= share or (self._hopeful and self._wanted() >= share)
 
     def _claim(self, count: int) -> Claim:
+        if self._pool.shared:
+            self._pool.asks(self, count)
         return Claim(
             token=self.next_token(),
             lock_ms=self._settings.lock_ms,
@@ -184,8 +207,7 @@ class Feeder:
             aged=self._aging.of(count) if self._aging else 0,
         )
 
-    async def _carry_out(self, call: _Call) -> None:
-        self._under_way += 1
+    async def _carry_out(self, call: Call) -> None:
         try:
             settled = await self._ask(call)
         except Exception as error:
@@ -194,9 +216,10 @@ class Feeder:
             return
         finally:
             self._under_way -= 1
-            self.asked = 0
+            if call.claim:
+                self.asked -= call.claim.count
         if call.claim is not None:
-            self._receive(settled.taken, call.claim)
+            self._receive(settled.taken, call.claim, call.words)
         for settling, answer in zip(call.settlings, settled.answers, strict=True):
             settling.at_ms = call.at_ms
             if settling.limited:
@@ -214,7 +237,7 @@ class Feeder:
         with suppress(StoreError):
             await self._store.limits.wake(self.queue, always=a_word)
 
-    async def _carry_out_apart(self, call: _Call, error: Exception) -> None:
+    async def _carry_out_apart(self, call: Call, error: Exception) -> None:
         """One settlement can't even be sent; the others must not be lost with it."""
         if len(call.settlings) <= 1:
             self._slots.report(error)
@@ -222,13 +245,15 @@ class Feeder:
                 self._slots.unsettled(settling)
             return
         for settling in call.settlings:
-            await self._carry_out(_Call([settling], None, call.at_ms, again=True))
+            self._under_way += 1
+            await self._carry_out(Call([settling], None, call.at_ms, again=True))
 
-    async def _ask(self, call: _Call) -> Settled:
+    async def _ask(self, call: Call) -> Settled:
         """Ask until there is an answer; the same call again is answered as if it were the first."""
         settlements = [settling.settlement for settling in call.settlings if settling.settlement is not None]
         pause = _FIRST_PAUSE
         while True:
+            begun = time.monotonic()
             try:
                 settled = await self._store.jobs.settle(
                     self.queue, settlements, call.claim, at_ms=call.at_ms, again=call.again
@@ -240,6 +265,7 @@ class Feeder:
                 pause = min(2 * pause, self._settings.run_retry_delay)
             else:
                 self._deaf.pop("calls", None)
+                self._pace.took(time.monotonic() - begun)
                 return settled
 
     def _lost(self, who: str, error: StoreError) -> None:
@@ -249,20 +275,21 @@ class Feeder:
         self._deaf.setdefault(who, time.monotonic())
         self._pool.changed()
 
-    def _receive(self, taken: Taken, claim: Claim) -> None:
+    def _receive(self, taken: Taken, claim: Claim, words: int) -> None:
         got = len(taken.jobs)
         self.held += got
-        self._next_due_ms = taken.next_due_ms
+        if taken.next_due_ms or self._due_ms:
+            self._expect(taken.next_due_ms)
         if taken.jobs:
             self._was_busy = True
             self._slots.start_jobs(taken.jobs)
-        # Fewer than asked for: there is no more to be had until word of it comes.
-        self._hopeful = got == claim.count
-        self.appetite = max(self.appetite, 2 * got) if self._hopeful else max(got, 1)
-        if self._aging is not None:
-            self._aging.took(got, claim.aged)
-        if self._pool.shared:
-            self._pool.took(self, claim.count, got)
+        # Fewer than asked for: there is no more to be had until word of it comes, if none has come meanwhile.
+        enough = got == claim.count or taken.more
+        self._hopeful = enough or words != self._words
+        self._learn(claim, got, enough=enough)
+        if self._hopeful and self._wanted() == self._share():
+            # Slots for a whole call are free: it need not wait until others are settled.
+            self._call_beside()
         if taken.limited_ms > 0:
             self._rest(taken.limited_ms)
         elif not self._hopeful:
@@ -270,6 +297,33 @@ class Feeder:
             if not taken.jobs and not taken.closed and self._was_busy:
                 self._was_busy = False
                 self._slots.drained()
+
+    def _learn(self, claim: Claim, got: int, *, enough: bool) -> None:
+        """What an answer means for the next calls, and for others that share the slots."""
+        self.appetite = max(self.appetite, 2 * got) if enough else max(got, 1)
+        if self._aging is not None:
+            self._aging.took(got, claim.aged)
+        if got < claim.count and self._pool.shared:
+            self._pool.missed(self)
+
+    def _expect(self, due_ms: int) -> None:
+        """Look when the next delayed job is due, by a timer of our own.
+
+        An idle server looks only ten times a second whether a wait is over. The call that takes the job makes
+        it look, which ends the listener's wait as well.
+        """
+        self._due_ms = due_ms
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if due_ms:
+            seconds = max(due_ms - self._store.now_ms(), 1) / 1000
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self._alarmed)
+
+    def _alarmed(self) -> None:
+        self._due_ms = 0
+        self._quiet.clear()
+        self.wake()
 
     def _rest(self, limited_ms: int) -> None:
         """The queue is limited: take nothing until the limit is over, the last one if there are more."""
@@ -293,7 +347,7 @@ class Feeder:
             while True:
                 await self._quiet.wait()
                 try:
-                    await self._hear(waiter.wait)
+                    heard = await self._hear(waiter.wait)
                     self._deaf.pop("listening", None)
                     pause = _FIRST_PAUSE
                 except StoreError as error:
@@ -301,11 +355,14 @@ class Feeder:
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, self._settings.run_retry_delay)
                     await self._probe(waiter.wait)
-                self._quiet.clear()
-                self.wake()
-                if self._pool.full:
-                    await self._pass_on(a_word=True)
+                    heard = True
+                if heard:
+                    self._quiet.clear()
+                    self.wake()
+                    if self._pool.full:
+                        await self._pass_on(a_word=True)
         finally:
+            self._expect(0)
             self._deaf.pop("listening", None)
             await waiter.close()
 
@@ -315,21 +372,13 @@ class Feeder:
             await wait(0)
             self._deaf.pop("listening", None)
 
-    async def _hear(self, wait: Callable[[float], Any]) -> None:
-        """Return as soon as a job may be had: at a word, at the time of a delayed job, or to look anyway."""
-        due_ms = self._next_due_ms
+    async def _hear(self, wait: Callable[[float], Any]) -> bool:
+        """Wait until a job may be had: at a word, or to look anyway. False if the alarm has seen to it."""
         while True:
-            timeout = self._settings.drain_delay
+            due_ms, timeout = self._due_ms, self._settings.drain_delay
             if due_ms:
-                timeout = (due_ms - self._store.now_ms()) / 1000
-                if timeout <= 0:
-                    return
+                timeout = max(due_ms - self._store.now_ms(), 0) / 1000
             word = await wait(timeout)
             if not word or word <= self._store.now_ms():
-                return
-            due_ms = min(due_ms, word) if due_ms else word
-
-
-def _weight(settling: Settling) -> int:
-    settlement = settling.settlement
-    return len(settlement.value) if isinstance(settlement, Finish) else 0
+                return word is not None or self._due_ms == due_ms
+            self._expect(min(self._due_ms, word) if self._due_ms else word)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,12 @@ from toril.core.job import Job
 from toril.core.linked import Linked
 from toril.core.signals import Listener, Signals
 from toril.core.worker.aging import Aging
+from toril.core.worker.closing import Closing
+from toril.core.worker.inject.depends import Depends
+from toril.core.worker.inject.injector import Injector, Overrides
+from toril.core.worker.lifecycle import Lifecycle
 from toril.core.worker.queues import Queues, call_for, read_queues
-from toril.core.worker.routes import Handlers
+from toril.core.worker.routes import Call, Handlers, call_of
 from toril.core.worker.run import Runner, Settling
 from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import Settings
@@ -66,7 +70,10 @@ class ManualWorker(Linked):
         self._settings = Settings.read(options)
         if self._settings.policy == "strict" and len(set(self._weights.values())) > 1:
             raise OptionError("policy", "strict", "goes by the order of the queues; give them no weights")
-        self._call = call_for(self._weights, handler, by_queue)
+        self._patience = Closing()
+        self._handlers = handler
+        self._by_queue = by_queue
+        self._equip({})
         self._link = StoreLink(self.ref, url, store, self._refs[1:])
         self._signals = Signals(EVENTS)
         self._teller = Teller(self.ref, self._signals)
@@ -108,6 +115,36 @@ class ManualWorker(Linked):
     def off(self, event: str, listener: Listener) -> None:
         """Don't call this listener any more."""
         self._signals.remove(event, listener)
+
+    def _equip(self, overrides: Overrides) -> None:
+        """Plan what is called with jobs, and what is made for it."""
+        settings, injector = self._settings, Injector(self.report, overrides)
+
+        def make(handlers: Handlers, option: str) -> Call:
+            return call_of(handlers, injector, settings.middleware, option)
+
+        self._call = call_for(self._weights, self._handlers, self._by_queue, make)
+        self._injector = injector
+        self._life = Lifecycle(
+            injector, settings.on_start, settings.on_stop, self.report, self._patience.see_out
+        )
+
+    def override(self, make: Callable[..., Any], fake: Callable[..., Any]) -> None:
+        """Have a resource made by another function, for tests; before the worker starts.
+
+        Args:
+            make: The function that handlers name in ``Depends(make)``.
+            fake: What is called instead; it may be whatever ``make`` may be, with parameters of its own.
+
+        Raises:
+            OptionError: No handler of this worker names ``make``, or ``fake`` can't make anything.
+            RuntimeError: The resources are made.
+        """
+        if self._injector.is_open:
+            raise RuntimeError("the resources of this worker are made; override before it starts")
+        self._injector.check_known(make)
+        Depends(fake)
+        self._equip({**self._injector.overrides, make: fake})
 
     def _runner(self, access: Access) -> Runner:
         return Runner(self._call, self._settings, access.store)
@@ -221,6 +258,7 @@ class ManualWorker(Linked):
         """Run a job that was taken, and settle it, as the loop would; refusals go to ``on("error")``."""
         _checked(job)
         access = await self._open()
+        await self._life.open()
         runner = self._runner(access)
         settling = await runner.run(job)
         while True:
@@ -295,7 +333,8 @@ class ManualWorker(Linked):
         return await (await self._open()).store.jobs.renew(self.ref, locks, to_ms(duration, "duration"))
 
     async def close(self) -> None:
-        """Leave the server."""
+        """Leave the server, and clean up behind resources."""
+        await self._life.end(self)
         if self._call is not None:
             self._call.close()
         if self._waiter is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from toril.core.worker.fair import DEALS, Grant, Policy, Want
@@ -37,7 +37,7 @@ class _Member:
     eater: Eater
     weight: float
     turn: float = 0.0
-    grant: Grant | None = None
+    grant: Grant = field(default_factory=Grant)
 
 
 class Pool:
@@ -75,9 +75,9 @@ class Pool:
         return self.slots - sum(member.eater.held + member.eater.asked for member in self._members)
 
     def room(self, eater: Eater) -> int:
-        """How many jobs it may ask for now, when it asks for none yet."""
+        """How many more jobs it may ask for now."""
         if not self.shared:
-            return max(self.slots - eater.held, 0)
+            return max(self.slots - eater.held - eater.asked, 0)
         room = 0
         for member, grant in self._granted():
             if member.eater is eater:
@@ -96,15 +96,21 @@ class Pool:
         more = max(eater.appetite - eater.asked, 0) if eater.hungry else 0
         return Want(member.weight, eater.held + eater.asked, more, max(member.turn, self._now))
 
-    def took(self, eater: Eater, asked: int, got: int) -> None:
-        """It got so many of the jobs it asked for; a slot that does not divide goes to the next one."""
-        for member in self._members:
-            grant = member.grant
-            if member.eater is eater and grant is not None and grant.fare and asked == got == grant.slots:
-                self._now = max(self._now, member.turn)
-                member.turn = self._now + grant.fare
-        if got < asked:
-            self.changed()
+    def asks(self, eater: Eater, count: int) -> None:
+        """It asks for so many jobs; one that does not divide it pays for with its turn."""
+        member = self._member(eater)
+        grant = member.grant
+        if grant.fare and count == grant.slots:
+            self._now = max(self._now, member.turn)
+            member.turn = self._now + grant.fare
+
+    def missed(self, eater: Eater) -> None:
+        """It did not get all it asked for: it has paid for nothing, and others may have the slots."""
+        self._member(eater).turn = self._now
+        self.changed()
+
+    def _member(self, eater: Eater) -> _Member:
+        return next(member for member in self._members if member.eater is eater)
 
     def changed(self) -> None:
         """Slots are free now, or a feeder does not want any more: whoever may have them shall know."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from toril.core.worker.handler import Handler
-from toril.core.worker.routes import Call, Handlers, QueueRoutes, call_of
+from toril.core.worker.routes import Call, Handlers, QueueRoutes
 from toril.errors import OptionError
 from toril.model.checks import check_items, check_number
 from toril.model.names import check_queue_name
@@ -53,8 +53,15 @@ def _pair(item: object, queue: object) -> tuple[object, object]:
     raise OptionError("queue", queue, f"{item!r} is no name of a queue, and no name with its weight")
 
 
+#: Makes handlers ready to be called; the text says where they stand, for errors.
+MakeCall = Callable[[Handlers, str], Call]
+
+
 def call_for(
-    queues: Mapping[str, float], handler: Handlers | None, by_queue: Mapping[str, Handlers] | None
+    queues: Mapping[str, float],
+    handler: Handlers | None,
+    by_queue: Mapping[str, Handlers] | None,
+    make: MakeCall,
 ) -> Call | None:
     """What runs the jobs of these queues; ``None`` for a worker without a handler.
 
@@ -65,9 +72,9 @@ def call_for(
     if by_queue is not None:
         if handler is not None:
             raise OptionError("by_queue", by_queue, "give either handler, for all queues, or by_queue")
-        return QueueRoutes(_by_queue(queues, by_queue))
+        return QueueRoutes(_by_queue(queues, by_queue, make))
     if len(queues) == 1:
-        return None if handler is None else call_of(handler)
+        return None if handler is None else make(handler, "handler")
     if handler is None:
         problem = "a worker of several queues needs one; by hand, a worker processes one queue"
         raise OptionError("handler", handler, problem)
@@ -77,10 +84,10 @@ def call_for(
         if both:
             problem = f"is {both[0]!r} a queue or a name of jobs? Give by_queue={{queue: handlers}}"
             raise OptionError("handler", handler, problem)
-    return call_of(handler)
+    return make(handler, "handler")
 
 
-def _by_queue(queues: Mapping[str, float], by_queue: object) -> dict[str, Call]:
+def _by_queue(queues: Mapping[str, float], by_queue: object, make: MakeCall) -> dict[str, Call]:
     if not isinstance(by_queue, Mapping):
         raise OptionError("by_queue", by_queue, "must be a mapping of queues to their handlers")
     given = cast("Mapping[Any, Handlers]", by_queue)
@@ -90,4 +97,4 @@ def _by_queue(queues: Mapping[str, float], by_queue: object) -> dict[str, Call]:
     missing = [name for name in queues if name not in given]
     if missing:
         raise OptionError("by_queue", given, f"has no handler for queue {missing[0]!r}")
-    return {name: call_of(given[name], f"by_queue[{name!r}]") for name in queues}
+    return {name: make(given[name], f"by_queue[{name!r}]") for name in queues}

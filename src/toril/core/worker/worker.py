@@ -10,7 +10,7 @@ from typing import Unpack
 
 from toril.core.connection import Access
 from toril.core.job import Job
-from toril.core.worker.closing import SILENCE, Closing, all_idle
+from toril.core.worker.closing import SILENCE, all_idle
 from toril.core.worker.duties import Duties
 from toril.core.worker.feeder import Feeder
 from toril.core.worker.lane import Lane, Means
@@ -41,7 +41,8 @@ class Worker(ManualWorker):
             is the job's result; what it raises fails the attempt, or steers the job (see
             ``toril.errors.Steer``). ``None`` for a worker that only processes by hand. A mapping gives each
             name of jobs a handler of its own, and ``"*"`` one for all other names; a job whose name has
-            none fails. A parameter with a type of yours gets the job's data, decoded and checked.
+            none fails. A parameter with a type of yours gets the job's data, decoded and checked; one that
+            is marked with ``Depends`` gets what is made for it.
         by_queue: Instead of ``handler``, one for each queue: a function, or a mapping by names of jobs.
         url: Of the server; ``None`` for ``TORIL_URL``, ``REDIS_URL`` or the embedded server.
         store: A store that is open already, instead of ``url``.
@@ -77,7 +78,6 @@ class Worker(ManualWorker):
         self._starting: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
-        self._patience = Closing()
         self._paused = False
 
     # --- life ---
@@ -99,6 +99,7 @@ class Worker(ManualWorker):
         Raises:
             StoreUnavailable: The server does not answer.
             StoreMisconfigured: The server can't be used as it is set up.
+            BaseException: What ``on_start``, or the maker of a resource, raises.
         """
         if self._call is None:
             raise TypeError("a worker without a handler can't run; process by hand with get_next_job()")
@@ -121,8 +122,10 @@ class Worker(ManualWorker):
 
     async def _start(self) -> None:
         access = await self._link.open()
+        if self._closing is None:
+            await self._prepare()
         if self._closing is not None:
-            # Told to close while it connected.
+            # Told to close while it connected, or while the user's code prepared for jobs.
             return
         self._make_lanes(access)
         self._slots.run = self._lanes[self.ref].run if len(self._lanes) == 1 else self._run_in_lane
@@ -130,6 +133,14 @@ class Worker(ManualWorker):
             lane.start(taking=not self._paused)
         self._duties.begin(partial(self._scaler.watch, access.store))
         self._signals.tell("ready")
+
+    async def _prepare(self) -> None:
+        """Let the user's code prepare for jobs."""
+        try:
+            await self._life.begin(self)
+        except BaseException:
+            await self._link.close()
+            raise
 
     def _make_lanes(self, access: Access) -> None:
         store, settings = access.store, self._settings
@@ -167,6 +178,7 @@ class Worker(ManualWorker):
         self._stop_taking()
         if self._closing is None:
             self._closing = asyncio.create_task(self._close())
+            self._life.interrupt()
         return self._closing
 
     async def _close(self) -> None:

@@ -13,7 +13,7 @@ local function first_passed_over(base)
   return first[2] and (math.floor(tonumber(first[2]) / PRIORITY_STEP) + 1) * PRIORITY_STEP
 end
 
---- The oldest jobs of each priority from `lowest` on, as { order, id }; orders count all jobs of the queue.
+--- The oldest jobs of each priority from `lowest` on, as { order, id, score }; orders count all jobs.
 local function oldest_of_each(key, lowest, most)
   local found, above = {}, '+inf'
   for _ = 1, MOST_CLASSES do
@@ -24,27 +24,28 @@ local function oldest_of_each(key, lowest, most)
     local class = math.floor(tonumber(last[2]) / PRIORITY_STEP) * PRIORITY_STEP
     local jobs = redis.call('ZRANGEBYSCORE', key, class, last[2], 'WITHSCORES', 'LIMIT', 0, most)
     for i = 1, #jobs, 2 do
-      found[#found + 1] = { tonumber(jobs[i + 1]) - class, jobs[i] }
+      found[#found + 1] = { tonumber(jobs[i + 1]) - class, jobs[i], jobs[i + 1] }
     end
     above = '(' .. string.format('%.0f', class)
   end
   return found
 end
 
---- Move up to `wanted` of them into active, the oldest first. Answers their ids.
+--- Move up to `wanted` of them into active, the oldest first. Answers their ids, and their scores by id.
 local function pop_passed_over(base, wanted)
   local lowest, key = first_passed_over(base), base .. 'prioritized'
   local found = lowest and oldest_of_each(key, string.format('%.0f', lowest), wanted) or {}
   table.sort(found, function(one, other)
     return one[1] < other[1]
   end)
-  local ids = {}
+  local ids, scores = {}, {}
   for i = 1, math.min(wanted, #found) do
     ids[i] = found[i][2]
+    scores[ids[i]] = found[i][3]
   end
   if #ids > 0 then
     redis.call('ZREM', key, unpack(ids))
     call_with_many('LPUSH', base .. 'active', ids)
   end
-  return ids
+  return ids, scores
 end
