@@ -141,8 +141,7 @@ class Settled:
     taken: Taken
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(msgspec.Struct, frozen=True):
     """An answer to an add: the job's id, and the stored job where it existed before."""
 
     id: str
