@@ -182,18 +182,18 @@ class Feeder:
         return Call(settlings, claim, self._store.now_ms(), self._words)
 
     def _wanted(self) -> int:
-        if not self.hungry:
+        if not self._hopeful or self._limited or not self.taking:
             return 0
         return min(self._pool.room(self), self._share())
 
     def _share(self) -> int:
         """Jobs in a call: two halves of the slots alternate, one runs while the other is settled."""
-        return min(MOST_A_CALL, max(1, (self._pool.slots + 1) // 2))
+        return min(MOST_A_CALL, (self._pool.slots + 1) // 2)
 
     def _is_full(self) -> bool:
         """Whether a call would carry as many jobs as it may, there or back."""
         share = self._share()
-        return len(self._done) >= share or (self._hopeful and self._wanted() >= share)
+        return len(self._done) >= share or self._wanted() >= share
 
     def _claim(self, count: int) -> Claim:
         if self._pool.shared:
@@ -287,7 +287,7 @@ class Feeder:
         enough = got == claim.count or taken.more
         self._hopeful = enough or words != self._words
         self._learn(claim, got, enough=enough)
-        if self._hopeful and self._wanted() == self._share():
+        if self._wanted() == self._share():
             # Slots for a whole call are free: it need not wait until others are settled.
             self._call_beside()
         if taken.limited_ms > 0:
