@@ -55,7 +55,7 @@ class Lane:
     def __init__(self, queue: QueueRef, link: StoreLink, means: Means) -> None:
         store, settings = means.store, means.settings
         self.queue = queue
-        self.feeder = Feeder(store, queue, settings, self, means.pool)
+        self.feeder: Feeder = Feeder(store, queue, settings, self, means.pool)
         self._link = link
         self._settings = settings
         self._runner = means.runner
