@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from toril.core.worker.manual import Batch
     from toril.core.worker.settings import WorkerOptions
     from toril.core.worker.worker import Worker
+    from toril.model.autoscale import Autoscale
     from toril.model.backoff import Backoff
     from toril.model.bullmq import from_bullmq
     from toril.model.dedup import Dedup
@@ -90,6 +91,7 @@ __all__ = [
     "AddNext",
     "AddOptions",
     "AlreadyMoved",
+    "Autoscale",
     "Backoff",
     "Batch",
     "BlockingJob",
@@ -184,6 +186,7 @@ _PLACES = {
     "AddMiddleware": "toril.core.middleware",
     "AddNext": "toril.core.middleware",
     "AddOptions": "toril.model.options",
+    "Autoscale": "toril.model.autoscale",
     "Backoff": "toril.model.backoff",
     "Batch": "toril.core.worker.manual",
     "BlockingJob": "toril.core.blocking",

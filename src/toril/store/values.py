@@ -101,6 +101,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
         count: At most so many jobs.
         worker: Name of the worker, if it has one.
         limit: At most so many starts in so many ms, or ``None``.
+        aged: So many of them are the oldest of those that others go before for their priority.
         after_success: Take nothing when the last settlement of the same call is refused.
     """
 
@@ -109,6 +110,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 1
     worker: str | None = None
     limit: tuple[int, int] | None = None
+    aged: int = 0
     after_success: bool = False
 
 
