@@ -68,6 +68,7 @@ from toril.errors import (
     WaitingChildrenError,
     WaitingError,
 )
+from toril.model.autoscale import Autoscale
 from toril.model.backoff import Backoff
 from toril.model.bullmq import from_bullmq
 from toril.model.dedup import Dedup
@@ -85,6 +86,7 @@ __all__ = [
     "AddNext",
     "AddOptions",
     "AlreadyMoved",
+    "Autoscale",
     "Backoff",
     "Batch",
     "BlockingJob",
