@@ -107,6 +107,7 @@ async def reduced(pair: Pair, story: Sequence[Step]) -> list[Step]:
     return left
 
 
+@pytest.mark.timeout(180)  # of a machine that does much else
 @settings(max_examples=300, deadline=None, phases=[Phase.generate], suppress_health_check=_SLOW_BUT_FINE)
 @given(random=randoms(use_true_random=True))
 def test_a_batch_is_what_its_jobs_would_be_one_by_one(
