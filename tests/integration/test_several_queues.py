@@ -112,7 +112,7 @@ async def test_every_queue_has_exactly_its_slots(
 
 def listening(database: Database) -> int:
     """How many connections wait for word of a job."""
-    clients = database.command("CLIENT", "LIST")
+    clients = database.command("CLIENT LIST")
     return sum(client["cmd"] == "bzpopmin" and "b" in client["flags"] for client in clients)
 
 
