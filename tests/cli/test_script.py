@@ -83,8 +83,12 @@ def test_an_interrupt(start: Start, mail: toril.sync.Queue, prefix: str) -> None
 def test_an_interrupt_ends_a_question(script: Path, mail: toril.sync.Queue, url: str, prefix: str) -> None:
     job = mail.add("n")
     ours, theirs = pty.openpty()
+    # What a shell runs in the background ignores interrupts, and so would what is started from there.
     process = subprocess.Popen(
-        [str(script), "remove", "mail", job.id, "--url", url, "--prefix", prefix],
+        [
+            *("env", "--default-signal=INT"),
+            *(str(script), "remove", "mail", job.id, "--url", url, "--prefix", prefix),
+        ],
         stdin=theirs,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
