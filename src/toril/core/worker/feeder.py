@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from toril.core.worker.aging import Aging
+from toril.core.worker.alarm import Alarm
 from toril.core.worker.calls import MOST_A_CALL, Call, take_load
 from toril.core.worker.pool import Pool
 from toril.core.worker.run import Settling
@@ -53,7 +54,7 @@ class Feeder:
     Attributes:
         queue: The queue.
         held: Jobs that were taken and whose settlement was not sent yet.
-        asked: Jobs that the call under way asks for.
+        asked: Jobs that the calls under way ask for.
         appetite: How many jobs the next call may well find, from what the last ones found.
         taking: Whether jobs may be taken; false while the worker is paused or closing.
     """
@@ -73,10 +74,10 @@ class Feeder:
         self._claims = 0
         self._hopeful = True
         self._limited = False
-        self._limit_ends = 0.0
+        self._respite = Alarm(self._rested)
         self._was_busy = False
         self._due_ms = 0
-        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._alarmed)
         self._words = 0
         self._under_way = 0
         self._pace = Pace()
@@ -106,7 +107,7 @@ class Feeder:
         """A slot is through with a job."""
         self._done.append(settling)
         self._work.set()
-        if self._under_way and self._is_full():
+        if self._under_way:
             self._call_beside()
 
     def forget(self) -> None:
@@ -139,12 +140,13 @@ class Feeder:
             for task in self._beside:
                 task.cancel()
             self._expect(0)
+            self._respite.stop()
             raise
 
     async def _feed(self) -> None:
         while True:
             # Beside another one a call leaves only when it is full; what is less goes when that is answered.
-            call = self._next_call() if not self._under_way or self._is_full() else None
+            call = self._next_call() if self._may_call() else None
             if call is not None:
                 await self._carry_out(call)
                 continue
@@ -155,12 +157,15 @@ class Feeder:
 
     def all_started(self) -> None:
         """Slots have got to all jobs. If others are free, their call need not wait until some are settled."""
-        if self._under_way and self._has_room():
+        if self._under_way:
             self._call_beside()
+
+    def _may_call(self) -> bool:
+        return not self._under_way or (self._under_way < self._pace.room and self._is_full())
 
     def _call_beside(self) -> None:
         """Don't wait for the answers to calls under way, as long as there is room for more."""
-        if self._under_way < self._pace.room and (call := self._next_call()):
+        if self._may_call() and (call := self._next_call()):
             task = asyncio.create_task(self._carry_out(call))
             self._beside.add(task)
             task.add_done_callback(self._called_beside)
@@ -321,12 +326,10 @@ class Feeder:
         it look, which ends the listener's wait as well.
         """
         self._due_ms = due_ms
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
         if due_ms:
-            seconds = max(due_ms - self._store.now_ms(), 1) / 1000
-            self._alarm = asyncio.get_running_loop().call_later(seconds, self._alarmed)
+            self._alarm.set(max(due_ms - self._store.now_ms(), 1) / 1000)
+        else:
+            self._alarm.stop()
 
     def _alarmed(self) -> None:
         self._due_ms = 0
@@ -336,16 +339,12 @@ class Feeder:
     def _rest(self, limited_ms: int) -> None:
         """The queue is limited: take nothing until the limit is over, the last one if there are more."""
         self._limited = True
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + min(limited_ms / 1000, self._settings.maximum_rate_limit_delay)
-        self._limit_ends = max(self._limit_ends, ends)
-        loop.call_at(ends, self._rested, ends)
+        self._respite.set_later(min(limited_ms / 1000, self._settings.maximum_rate_limit_delay))
         self._pool.changed()
 
-    def _rested(self, ended: float) -> None:
-        if ended >= self._limit_ends:
-            self._limited = False
-            self.wake()
+    def _rested(self) -> None:
+        self._limited = False
+        self.wake()
 
     async def listen(self) -> None:
         """Wait for word of jobs whenever there are none, until cancelled."""
@@ -367,7 +366,7 @@ class Feeder:
                 if heard:
                     self._quiet.clear()
                     self.wake()
-                    if self._pool.full:
+                    if not self._pool.room(self):
                         await self._pass_on(a_word=True)
         finally:
             self._expect(0)

@@ -66,11 +66,6 @@ class Pool:
         """Slots that have a job."""
         return sum(member.eater.held for member in self._members)
 
-    @property
-    def full(self) -> bool:
-        """Whether no slot is free for anybody."""
-        return self._free() <= 0
-
     def _free(self) -> int:
         return self.slots - sum(member.eater.held + member.eater.asked for member in self._members)
 
