@@ -23,7 +23,7 @@ Go = Callable[[], Awaitable[int]]
 
 _CALLERS, _BULK, _CHILDREN, _SLOTS = 100, 1_000, 100, 100
 # Seconds of an idle worker's wait here, instead of the usual five, and how many waits.
-_WAIT, _WAITS = 0.5, 2
+_WAIT, _WAITS = 0.2, 4
 # Jobs that are taken after all others.
 _LAST = AddOptions(priority=1)
 
@@ -196,12 +196,13 @@ async def _working(url: str, queue: str, gate: Gate, slots: int) -> AsyncGenerat
         await worker.close(force=True)
 
 
-class _Heard:
-    """A store that tells when a worker begins to wait for word of a job."""
+class _Held:
+    """A store whose worker waits for word of a job only as often as it is let."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._begun = asyncio.Event()
+        self._waits = asyncio.Semaphore(0)
+        self._is_held = asyncio.Event()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -210,18 +211,20 @@ class _Heard:
         waiter = self._store.waiter(queue, worker)
         wait = waiter.wait
 
-        async def told(timeout: float) -> int | None:
-            self._begun.set()
+        async def held(timeout: float) -> int | None:
+            self._is_held.set()
+            await self._waits.acquire()
             return await wait(timeout)
 
-        setattr(waiter, wait.__name__, told)
+        setattr(waiter, wait.__name__, held)
         return waiter
 
-    async def midst_of_next(self) -> None:
-        """Be in the midst of the next wait, when nothing else is under way."""
-        self._begun.clear()
-        await self._begun.wait()
-        await asyncio.sleep(_WAIT / 2)
+    async def let_wait(self) -> None:
+        """One wait and what comes of it, until the next would begin and nothing else is under way."""
+        await self._is_held.wait()
+        self._is_held.clear()
+        self._waits.release()
+        await self._is_held.wait()
 
 
 @asynccontextmanager
@@ -230,11 +233,11 @@ async def _idle(url: str) -> AsyncGenerator[Go]:
         pass
 
     store = open_store(url)
-    heard = _Heard(store)
+    held = _Held(store)
     worker = Worker(
         "idle",
         nothing,
-        store=cast("Store", heard),
+        store=cast("Store", held),
         drain_delay=_WAIT,
         skip_lock_renewal=True,
         skip_stalled_check=True,
@@ -242,11 +245,11 @@ async def _idle(url: str) -> AsyncGenerator[Go]:
 
     async def go() -> int:
         for _ in range(_WAITS):
-            await heard.midst_of_next()
+            await held.let_wait()
         return _WAITS
 
     async with worker:
-        await heard.midst_of_next()
+        await held.let_wait()
         yield go
     await store.close()
 

@@ -82,3 +82,20 @@ async def test_a_tap_counts_bytes_both_ways_and_trips_by_their_answers(tmp_path:
 
     server.close()
     assert traffic.totals() == {"round trips": 3, "bytes sent": 24, "bytes received": 48}
+
+
+async def test_where_the_project_lies_does_not_count(tmp_path: Path) -> None:
+    async def answer(reader: StreamReader, writer: StreamWriter) -> None:
+        writer.write(await reader.readuntil(b"!"))
+        writer.close()
+
+    server = await asyncio.start_unix_server(answer, str(tmp_path / "server.sock"))
+    async with tapped(f"unix://{quote(str(tmp_path / 'server.sock'))}", tmp_path) as (place, traffic):
+        reader, writer = await asyncio.open_unix_connection(unquote(urlsplit(place).path))
+        said = f"in {Path(__file__).parents[2]}/a.py and {Path(__file__).parents[2]}/b.py!".encode()
+        writer.write(said)
+        assert await reader.readuntil(b"!") == said
+        writer.close()
+
+    server.close()
+    assert traffic.totals() == {"round trips": 1, "bytes sent": 19, "bytes received": 19}

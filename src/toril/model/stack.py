@@ -1,5 +1,7 @@
 """The traceback of an error as text, as Python prints it, with the lines of each frame made once.
 
+It begins in the code of the user: how toril came to call that says nothing about the error.
+
 Python looks up the source of each frame and parses it to mark what failed in it, which takes longer than all
 else that a worker does for a job. Errors come from the same few places again and again.
 """
@@ -8,12 +10,16 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from types import CodeType, TracebackType
 
 _HEAD = "Traceback (most recent call last):\n"
 # Between an error and the one that came of it, as Python words it.
 _CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
+
+# Where the code of toril is.
+_OURS = str(Path(__file__).parents[1] / "_")[:-1]
 
 # Frames whose lines are known. A program raises from few places; one that makes up code as it goes must not
 # fill the memory.
@@ -24,10 +30,10 @@ _frames: dict[tuple[int, int, int], tuple[CodeType, str]] = {}
 
 
 def traceback_text(error: BaseException) -> str:
-    """What ``traceback.format_exception`` makes of an error, joined."""
+    """What ``traceback.format_exception`` makes of an error, joined, without what led to the user's code."""
     chain = _chain(error)
     if chain is None:
-        return "".join(traceback.format_exception(error))
+        return "".join(traceback.format_exception(type(error), error, _of_user(error)))
     return "".join(_part(each, told) for each, told in reversed(chain))
 
 
@@ -68,8 +74,16 @@ def _part(error: BaseException, told: str) -> str:
     return "".join([*head, *map(_lines, _traces(error)), *only.format_exception_only()])
 
 
-def _traces(error: BaseException) -> Iterator[TracebackType]:
+def _of_user(error: BaseException) -> TracebackType | None:
+    """Where the error's traceback leaves the code of toril; its beginning if it never does."""
     trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
+        trace = trace.tb_next
+    return trace or error.__traceback__
+
+
+def _traces(error: BaseException) -> Iterator[TracebackType]:
+    trace = _of_user(error)
     while trace is not None:
         yield trace
         trace = trace.tb_next

@@ -67,6 +67,26 @@ async def test_it_fails_for_good_after_its_last_attempt(queue: Queue, start_work
     assert ["failure 1" in job.stacktrace[0], "failure 3" in job.stacktrace[2]] == [True, True]
 
 
+@pytest.mark.parametrize("kind", ["coroutine", "function"])
+async def test_its_traceback_begins_in_the_handler(
+    queue: Queue, start_worker: WorkerStarter, kind: str
+) -> None:
+    async def handler(_: Job) -> None:
+        raise LookupError("no shelf")
+
+    def function(_: Job) -> None:
+        raise LookupError("no shelf")
+
+    await start_worker(handler if kind == "coroutine" else function)
+    job = await queue.add("work")
+    with pytest.raises(JobFailed, match="no shelf"):
+        await job.result(timeout=5)
+
+    await job.refresh()
+    first = job.stacktrace[0].splitlines()[1]
+    assert first.startswith(f'  File "{__file__}", line ')
+
+
 async def test_a_number_as_backoff_is_always_the_same_pause(
     new_queue: QueueFactory, flaky_worker: Worker, store: Store, clock: Clock
 ) -> None:
