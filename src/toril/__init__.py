@@ -27,13 +27,16 @@ from toril.errors import (
     EmbeddedServerError,
     FailedChildren,
     InvalidPayload,
+    JobCancelled,
     JobError,
+    JobExpired,
     JobFailed,
     JobLocked,
     JobNotFound,
     JobNotInState,
     JobOwnedByScheduler,
     JobRemoved,
+    JobTimeout,
     LockLost,
     LockMismatch,
     MissingExtra,
@@ -51,6 +54,7 @@ from toril.errors import (
     ReturnToWait,
     ScriptError,
     SlotTaken,
+    SoftTimeout,
     Steer,
     StoreError,
     StoreMisconfigured,
@@ -66,6 +70,7 @@ from toril.errors import (
 )
 from toril.model.backoff import Backoff
 from toril.model.bullmq import from_bullmq
+from toril.model.cancellation import Cancellation
 from toril.model.dedup import Dedup
 from toril.model.event import Event
 from toril.model.keep import Keep
@@ -82,6 +87,7 @@ __all__ = [
     "Backoff",
     "Batch",
     "BlockingJob",
+    "Cancellation",
     "ChildFailed",
     "ChildFailure",
     "ClientInfo",
@@ -100,7 +106,9 @@ __all__ = [
     "Inspector",
     "InvalidPayload",
     "Job",
+    "JobCancelled",
     "JobError",
+    "JobExpired",
     "JobFailed",
     "JobLocked",
     "JobNode",
@@ -110,6 +118,7 @@ __all__ = [
     "JobRemoved",
     "JobScheduler",
     "JobSpec",
+    "JobTimeout",
     "Keep",
     "LockLost",
     "LockMismatch",
@@ -136,6 +145,7 @@ __all__ = [
     "ScheduleOptions",
     "ScriptError",
     "SlotTaken",
+    "SoftTimeout",
     "Steer",
     "StoreError",
     "StoreMisconfigured",

@@ -172,7 +172,7 @@ async def test_a_renewer_does_the_same_for_a_thread(teller: Teller, database: Da
     def renew() -> list[str]:
         renewer = teller.store.renewer()
         try:
-            return renewer.renew(teller.queue, [("1", "token"), ("2", "token")], 90_000)
+            return renewer.renew(teller.queue, [("1", "token"), ("2", "token")], 90_000).lost
         finally:
             renewer.close()
 

@@ -22,6 +22,7 @@ TorilError
 │   │   └── NoFreeSlot (-11)
 │   ├── JobLocked                       a running job can't be removed or replaced
 │   ├── DuplicateJob                    ``on_duplicate="raise"`` met an existing id
+│   ├── JobTimeout (TimeoutError)       the handler ran longer than it may; raised by workers
 │   ├── JobFailed                       what ``Job.result`` raises for a failed job
 │   └── JobRemoved                      what ``Job.result`` raises for a job that is gone
 ├── ReaderReplaced                      another process reads events under the same name
@@ -32,7 +33,9 @@ Steer                                   raised by a handler to say what shall ha
 ├── Unrecoverable                       fail now, whatever attempts are left
 │   ├── ChildFailed                     a parent that fails because of a child; raised by workers
 │   ├── InvalidPayload                  the data do not fit the type that the handler wants
-│   └── UnknownJobName                  the worker has no handler for jobs of this name
+│   ├── UnknownJobName                  the worker has no handler for jobs of this name
+│   ├── JobExpired                      the job waited too long to be run
+│   └── JobCancelled                    somebody has cancelled the job
 ├── Retry                               fail this attempt, and run again after a delay of your choice
 ├── Delay                               run again later; does not count as an attempt
 ├── ReturnToWait                        run again as soon as a slot is free; not an attempt
@@ -43,6 +46,8 @@ Steer                                   raised by a handler to say what shall ha
     ├── WaitingError
     ├── WaitingChildrenError
     └── RateLimitError
+
+SoftTimeout (asyncio.CancelledError)    raised inside a handler that should come to its end
 
 ``Steer`` is a branch of its own, so that ``except TorilError`` never swallows it.
 """
@@ -80,6 +85,7 @@ from toril.errors.jobs import (
     PendingChildren,
     SlotTaken,
 )
+from toril.errors.limits import JobCancelled, JobExpired, JobTimeout, SoftTimeout
 from toril.errors.steering import (
     AlreadyMoved,
     ChildFailed,
@@ -109,13 +115,16 @@ __all__ = [
     "EmbeddedServerError",
     "FailedChildren",
     "InvalidPayload",
+    "JobCancelled",
     "JobError",
+    "JobExpired",
     "JobFailed",
     "JobLocked",
     "JobNotFound",
     "JobNotInState",
     "JobOwnedByScheduler",
     "JobRemoved",
+    "JobTimeout",
     "LockLost",
     "LockMismatch",
     "MissingExtra",
@@ -133,6 +142,7 @@ __all__ = [
     "ReturnToWait",
     "ScriptError",
     "SlotTaken",
+    "SoftTimeout",
     "Steer",
     "StoreError",
     "StoreMisconfigured",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from toril.errors import JobError
+from toril.model.cancellation import Cancellation
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
 from toril.model.stream import Look, Place, StreamId
@@ -19,6 +20,7 @@ from toril.store.values import (
     Children,
     Claim,
     Dependencies,
+    Keeping,
     Logs,
     LostIteration,
     Mark,
@@ -27,6 +29,7 @@ from toril.store.values import (
     Obliteration,
     PendingChild,
     Producer,
+    Renewed,
     Settled,
     Settlement,
     StoredScheduler,
@@ -68,6 +71,7 @@ class JobStore(Protocol):
     async def change_delay(self, queue: QueueRef, id: str, delay_ms: int) -> None: ...
     async def change_priority(self, queue: QueueRef, id: str, priority: int, *, lifo: bool) -> None: ...
     async def retry(self, queue: QueueRef, id: str, state: str, side: str, reset: Sequence[str]) -> None: ...
+    async def cancel(self, queue: QueueRef, id: str, keep: Keeping) -> Cancellation: ...
     async def remove(self, queue: QueueRef, id: str, *, with_children: bool) -> bool: ...
 
 
@@ -223,10 +227,24 @@ class EventFeed(Protocol):
     async def close(self) -> None: ...
 
 
+class Summons(Protocol):
+    """Calls one worker: a connection of its own that waits for word of cancelled jobs."""
+
+    async def wait(self, timeout: float) -> tuple[str, str] | None:
+        """Wait for word of a cancelled job: its token and id, or ``None`` after ``timeout``.
+
+        Raises:
+            StoreUnavailable: The connection is lost; the next call opens a new one.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
 class Renewer(Protocol):
     """Renews locks for a thread: a blocking connection of its own."""
 
-    def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> list[str]: ...
+    def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> Renewed: ...
     def close(self) -> None: ...
 
 
@@ -253,5 +271,6 @@ class Store(Protocol):
     def check_queue(self, queue: QueueRef) -> None: ...
     def check_slot(self, keys: Sequence[str]) -> None: ...
     def waiter(self, queue: QueueRef, worker: str | None) -> Waiter: ...
+    def summons(self, queue: QueueRef, worker: str) -> Summons: ...
     def renewer(self) -> Renewer: ...
     async def close(self) -> None: ...

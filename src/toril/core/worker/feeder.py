@@ -55,6 +55,7 @@ class Feeder:
     """Takes and settles for one worker.
 
     Attributes:
+        owner: What its lock tokens begin with.
         concurrency: How many jobs may be held at once; may be changed at any time.
         held: Jobs that were taken and whose settlement was not sent yet.
         taking: Whether jobs may be taken; false while the worker is paused or closing.
@@ -69,7 +70,8 @@ class Feeder:
         self._work = asyncio.Event()
         self._quiet = asyncio.Event()
         self._idle = asyncio.Event()
-        self._id = str(uuid.uuid4())
+        # Who cancels a job sees by its lock that a worker of toril has it, and which one.
+        self.owner: str = f"toril-{uuid.uuid4()}"
         self._claims = 0
         self._hopeful = True
         self._limited = False
@@ -90,7 +92,7 @@ class Feeder:
     def next_token(self) -> str:
         """A lock token that was not used before."""
         self._claims += 1
-        return f"{self._id}:{self._claims - 1}"
+        return f"{self.owner}:{self._claims - 1}"
 
     def settle(self, settling: Settling) -> None:
         """A slot is through with a job."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from toril.core.connection import StoreLink
 from toril.core.job import Job
@@ -17,6 +19,7 @@ from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import Settings
 from toril.core.worker.slots import Slots
 from toril.core.worker.stalled import Rescue
+from toril.core.worker.summons import CancelHearer
 from toril.core.worker.teller import Teller
 from toril.errors import AlreadyMoved, JobError, LockLost, ReturnToWait
 from toril.model.job import JobRecord
@@ -53,6 +56,7 @@ class Lane:
         store, settings = means.store, means.settings
         self.queue = queue
         self.feeder = Feeder(store, queue, settings, self)
+        self._store = store
         self._link = link
         self._settings = settings
         self._runner = means.runner
@@ -61,10 +65,11 @@ class Lane:
         self._teller = Teller(queue, means.signals)
         self._schedules = Schedules(store, queue, settings.repeat_strategy, self.report)
         self._rescue = Rescue(store, settings, self._schedules, self._teller)
-        self._locks = LockKeeper(store, queue, settings, self._lock_lost, self.report)
+        self._cancels = CancelHearer(means.slots, means.runner.interrupts, self._fail_soon)
+        self._locks = LockKeeper(store, queue, settings, self._lock_lost, self._cancels.cancel, self.report)
         self._duties = Duties(self._teller)
         self._listening: asyncio.Task[None] | None = None
-        self._again: set[asyncio.Task[None]] = set()
+        self._failing: set[asyncio.Task[None]] = set()
 
     # --- life ---
 
@@ -74,6 +79,7 @@ class Lane:
         if not self._settings.skip_lock_renewal:
             self._locks.start()
         self._duties.begin(self.feeder.feed)
+        self._duties.begin(partial(self._cancels.listen, self._store, self.queue, self.feeder.owner))
         if not self._settings.skip_stalled_check:
             self._duties.begin(self._rescue.look)
         if taking:
@@ -125,7 +131,13 @@ class Lane:
         except Exception as error:
             # Not the handler's fault, and not to be: the slot must live, and the job be found as stalled.
             settling = Settling(job, None, error=error)
-        self._deliver(settling)
+        if job in self._slots.running:
+            self._deliver(settling)
+
+    def give_up(self, job: Job, task: asyncio.Task[Any], reason: BaseException) -> None:
+        """Fail a job whose handler goes on though it was told to end."""
+        self._slots.give_up(job, task)
+        self._fail_soon(job, reason)
 
     def _is_stopping(self) -> bool:
         return self._slots.stopping
@@ -169,11 +181,14 @@ class Lane:
             self.unsettled(settling)
             return
         self.feeder.held += 1
-        task = asyncio.create_task(self._fail_refused(settling.job, error))
-        self._again.add(task)
-        task.add_done_callback(self._again.discard)
+        self._fail_soon(settling.job, error)
 
-    async def _fail_refused(self, job: Job, error: JobError) -> None:
+    def _fail_soon(self, job: Job, error: BaseException) -> None:
+        task = asyncio.create_task(self._fail(job, error))
+        self._failing.add(task)
+        task.add_done_callback(self._failing.discard)
+
+    async def _fail(self, job: Job, error: BaseException) -> None:
         self._deliver(await self._runner.after_error(job, error))
 
     def report(self, error: BaseException) -> None:

@@ -33,6 +33,7 @@ class LockKeeper:
 
     Args:
         lost: Called on the loop with the id of a job whose lock is lost.
+        cancelled: Called on the loop with the id and the token of a job that somebody has cancelled.
         failed: Called on the loop with an error, when locks could not be renewed.
 
     Attributes:
@@ -45,6 +46,7 @@ class LockKeeper:
         queue: QueueRef,
         settings: Settings,
         lost: Callable[[str], None],
+        cancelled: Callable[[str, str], None],
         failed: Callable[[BaseException], None],
     ) -> None:
         self._store = store
@@ -52,6 +54,7 @@ class LockKeeper:
         self._lock_ms = settings.lock_ms
         self._due = settings.renew_ms / 2000
         self._lost = lost
+        self._cancelled = cancelled
         self._failed = failed
         self._held: dict[str, _Held] = {}
         self._stop = threading.Event()
@@ -104,9 +107,13 @@ class LockKeeper:
         due = [(id, held) for id, held in self._held.copy().items() if now - held.renewed_at >= self._due]
         if not due:
             return
-        lost = set(renewer.renew(self._queue, [(id, held.token) for id, held in due], self._lock_ms))
+        locks = [(id, held.token) for id, held in due]
+        renewed = renewer.renew(self._queue, locks, self._lock_ms)
+        lost, cancelled = set(renewed.lost), set(renewed.cancelled)
         for id, held in due:
             held.renewed_at = now
+            if id in cancelled:
+                self._tell(self._cancelled, id, held.token)
             # A job that was settled meanwhile has lost nothing. What is lost is told once, and let go.
             if id in lost and self._held.get(id) is held:
                 self.release(id, held.token)

@@ -13,6 +13,7 @@ from toril.model.duration import Duration, positive_ms
 from toril.model.job import JobRecord
 from toril.model.keep import Keep, Retention, parse_keep, resolve_keep
 from toril.model.rate_limit import RateLimiter
+from toril.model.time_limits import TimeLimitOption, TimeRules, parse_time_limits
 
 #: A custom backoff: attempts made (this one included), type, error, job → seconds, or ``None`` to stop.
 BackoffStrategy = Callable[[int, str, BaseException, JobRecord], "float | Awaitable[float | None] | None"]
@@ -34,6 +35,11 @@ class WorkerOptions(TypedDict, total=False):
         max_stalled_count: A job that was given back more often fails. Default 1.
         skip_stalled_check: Don't look for such jobs. Default false.
         max_started_attempts: A job that was started more often fails without being run. Default no bound.
+        timeout: An attempt that runs longer is stopped and fails with ``JobTimeout``, for jobs that don't
+            say; a mapping gives limits by the name of jobs, ``"*"`` for all others. Default never.
+        soft_timeout: ``SoftTimeout`` is raised in a handler that runs longer; in the same form. Default
+            never.
+        cancel_grace: A handler that was told to end and goes on for so long loses its slot. Default 5 s.
         drain_delay: Longest wait for word of a job before looking anyway. Default 5 s.
         run_retry_delay: Longest pause between tries when the server does not answer. Default 15 s.
         maximum_rate_limit_delay: Longest wait for a rate limit to end before looking anyway. Default 30 s.
@@ -54,6 +60,9 @@ class WorkerOptions(TypedDict, total=False):
     max_stalled_count: int
     skip_stalled_check: bool
     max_started_attempts: int | None
+    timeout: TimeLimitOption | None
+    soft_timeout: TimeLimitOption | None
+    cancel_grace: Duration
     drain_delay: Duration
     run_retry_delay: Duration
     maximum_rate_limit_delay: Duration
@@ -78,6 +87,9 @@ class Settings:
     max_stalled_count: int = 1
     skip_stalled_check: bool = False
     max_started_attempts: int | None = None
+    timeouts: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
+    soft_timeouts: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
+    cancel_grace: float = 5.0
     drain_delay: float = 5.0
     run_retry_delay: float = 15.0
     maximum_rate_limit_delay: float = 30.0
@@ -86,6 +98,7 @@ class Settings:
     remove_on_complete: Any = None
     remove_on_fail: Any = None
     metrics_points: int | None = None
+    time_rules: TimeRules = field(default_factory=lambda: TimeRules({}, {}))
     backoff_strategies: Mapping[str, BackoffStrategy] = field(default_factory=dict[str, BackoffStrategy])
     repeat_strategy: RepeatStrategy | None = None
 
@@ -109,6 +122,7 @@ class Settings:
             raise OptionError(
                 "lock_renew_time", options.get("lock_renew_time"), "must be below lock_duration"
             )
+        settings.time_rules = TimeRules(settings.timeouts, settings.soft_timeouts)
         settings.keep_completed = resolve_keep(None, settings.remove_on_complete)
         return settings
 
@@ -160,6 +174,10 @@ def _seconds_into(attribute: str) -> Callable[[Settings, str, Any], None]:
     return lambda settings, option, value: setattr(settings, attribute, positive_ms(value, option) / 1000)
 
 
+def _time_limits_into(attribute: str) -> Callable[[Settings, str, Any], None]:
+    return lambda settings, option, value: setattr(settings, attribute, parse_time_limits(value, option))
+
+
 def _flag(settings: Settings, option: str, value: Any) -> None:
     setattr(settings, option, check_bool(value, option))
 
@@ -178,6 +196,9 @@ _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "max_stalled_count": _whole_into("max_stalled_count", 0),
     "skip_stalled_check": _flag,
     "max_started_attempts": _whole_into("max_started_attempts", 0),
+    "timeout": _time_limits_into("timeouts"),
+    "soft_timeout": _time_limits_into("soft_timeouts"),
+    "cancel_grace": _seconds_into("cancel_grace"),
     "drain_delay": _seconds_into("drain_delay"),
     "run_retry_delay": _seconds_into("run_retry_delay"),
     "maximum_rate_limit_delay": _seconds_into("maximum_rate_limit_delay"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 from toril.core.job import Job
 
@@ -31,6 +32,7 @@ class Slots:
         self._inbox: deque[Job] = deque()
         self._resting: deque[asyncio.Future[None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._given_up: set[asyncio.Task[Any]] = set()
         self.running: set[Job] = set()
         self.stopping: bool = False
 
@@ -69,12 +71,34 @@ class Slots:
             if self._inbox:
                 self._wake()
             await self.run(job)
+            if job not in self.running:
+                # The slot was given up long ago.
+                return
             self.running.discard(job)
             if self.stopping:
                 return
             if loop.time() > turn_ends:
                 await asyncio.sleep(0)
                 turn_ends = loop.time() + _TURN
+
+    def give_up(self, job: Job, task: asyncio.Task[Any]) -> None:
+        """Let another slot take the place of one whose handler goes on and on."""
+        self.running.discard(job)
+        self._tasks.discard(task)
+        self._given_up.add(task)
+        task.add_done_callback(self._given_up.discard)
+
+    def withdraw(self, job: Job) -> bool:
+        """Take back a job that was given; ``False`` if it runs already."""
+        if job not in self._inbox:
+            return False
+        self._inbox.remove(job)
+        return True
+
+    def find(self, id: str, token: str) -> Job | None:
+        """The job of this id that was taken with this token, running or given."""
+        jobs = (*self.running, *self._inbox)
+        return next((job for job in jobs if job.id == id and job.token == token), None)
 
     async def stop(self) -> list[Job]:
         """Cancel what runs; answers the jobs that came to no end, started or not.

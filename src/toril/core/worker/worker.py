@@ -108,6 +108,7 @@ class Worker(ManualWorker):
         means = Means(access.store, self._settings, self._runner(access), self._slots, self._signals)
         lane = self._lanes[self.ref] = Lane(self.ref, self._link, means)
         self._slots.run = lane.run
+        means.runner.interrupts.give_up = lane.give_up
         lane.start(taking=not self._paused)
         self._signals.tell("ready")
 
@@ -120,7 +121,8 @@ class Worker(ManualWorker):
         Args:
             timeout: Jobs that run longer than that are cancelled and wait again at once, for another worker;
                 seconds or timedelta. ``None`` lets them finish, however long it takes. A handler in a
-                thread can't be cancelled: it runs on while its job waits again.
+                thread is told (``job.cancelled``); one that does not listen within some seconds runs on
+                while its job waits again.
             force: Don't let them finish at all.
         """
         seconds = 0.0 if force else None if timeout is None else to_ms(timeout, "timeout") / 1000
