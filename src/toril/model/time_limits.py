@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from toril.errors import OptionError
 from toril.model.checks import check_keyed, check_text, is_number
 from toril.model.duration import Duration, positive_ms
-from toril.model.job import JobRecord
+from toril.model.job import Fields, JobRecord
 
 #: Where toril's own options are in the stored options of a job; BullMQ carries them along and heeds none.
 OWN = "toril"
@@ -17,6 +17,8 @@ OWN = "toril"
 TimeLimitOption = Duration | Mapping[str, Duration | None]
 
 _OTHERS = "*"
+# Bytes of stored options that hold one of them.
+_SHORTEST = len('{"toril":{"timeout":1}}')
 
 
 class TimeLimit(NamedTuple):
@@ -85,6 +87,12 @@ def check_order(hard_ms: int | None, soft_ms: int | None, option: str, value: ob
     """
     if hard_ms is not None and soft_ms is not None and soft_ms >= hard_ms:
         raise OptionError(option, value, f"must be shorter than the timeout, {hard_ms / 1000:g} seconds")
+
+
+def may_have_own(fields: Fields) -> bool:
+    """Whether the job may have options of toril's own; cheap, since each job is asked."""
+    opts = fields.get(b"opts", b"")
+    return len(opts) >= _SHORTEST and b'"toril"' in opts
 
 
 def own_options(job: JobRecord) -> dict[str, Any]:

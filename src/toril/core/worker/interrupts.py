@@ -11,8 +11,8 @@ from toril.core.job import Job
 
 _logger = logging.getLogger(__name__)
 
-#: Settles a job whose handler goes on, and lets its slot go: the job, the slot's task, why it had to end.
-GiveUp = Callable[[Job, "asyncio.Task[Any]", BaseException], None]
+#: Settles a job whose handler goes on, and lets its slot go: the job, and why it had to end.
+GiveUp = Callable[[Job, BaseException], None]
 
 
 class Interrupts:
@@ -22,30 +22,30 @@ class Interrupts:
         grace: A handler that goes on for so many seconds after it was told is given up.
 
     Attributes:
-        calls: The task in which the handler of a job is called, while it is.
+        calls: Jobs whose handler is called now. Nothing else that is done for a job may be broken off.
         reasons: Why a job's handler was told to end; what it comes to is not asked for any more.
         give_up: What to do with one that goes on; ``None`` leaves it where it is.
     """
 
     def __init__(self, grace: float) -> None:
         self._grace = grace
-        self.calls: dict[Job, asyncio.Task[Any]] = {}
+        self.calls: set[Job] = set()
         self.reasons: dict[Job, BaseException] = {}
         self.give_up: GiveUp | None = None
 
-    def end(self, job: Job, reason: BaseException) -> None:
-        """Tell the handler of a job to end, by cancelling it. The first reason stands."""
-        task = self.calls.get(job)
-        if task is None or job in self.reasons:
+    def end(self, job: Job, task: asyncio.Task[Any], reason: BaseException) -> None:
+        """Tell the handler of a job to end, by cancelling its task. The first reason stands."""
+        if job not in self.calls or job in self.reasons:
             return
         self.reasons[job] = reason
         task.cancel()
         asyncio.get_running_loop().call_later(self._grace, self._look_after, job, task)
 
-    def reason(self, job: Job, task: asyncio.Task[Any]) -> BaseException | None:
-        """Why the job's handler, which has ended now, was told to; its task is as if it had not been."""
-        reason = self.reasons.pop(job, None) if self.reasons else None
-        if reason is not None:
+    def reason(self, job: Job) -> BaseException | None:
+        """Why the job's handler, which has ended now, was told to; the task is as if it had not been."""
+        reason = self.reasons.pop(job, None)
+        task = asyncio.current_task()
+        if reason is not None and task is not None:
             task.uncancel()
         return reason
 
@@ -65,6 +65,6 @@ class Interrupts:
         )
         if self.give_up is not None:
             del self.reasons[job]
-            self.give_up(job, task, reason)
+            self.give_up(job, reason)
             # Who waits for a thread leaves it, and who did not hear the first time may hear now.
             task.cancel()

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from toril.core.connection import StoreLink
 from toril.core.job import Job
@@ -134,9 +133,9 @@ class Lane:
         if job in self._slots.running:
             self._deliver(settling)
 
-    def give_up(self, job: Job, task: asyncio.Task[Any], reason: BaseException) -> None:
+    def give_up(self, job: Job, reason: BaseException) -> None:
         """Fail a job whose handler goes on though it was told to end."""
-        self._slots.give_up(job, task)
+        self._slots.give_up(job)
         self._fail_soon(job, reason)
 
     def _is_stopping(self) -> bool:

@@ -14,11 +14,11 @@ from toril.model.time_limits import TimeLimit
 
 async def within(limit: TimeLimit, called: Awaitable[Any], job: Job, interrupts: Interrupts) -> Any:
     """What a handler returns, unless it is told to end before."""
-    timer = None
-    if limit.hard_ms is not None:
+    task, timer = asyncio.current_task(), None
+    if limit.hard_ms is not None and task is not None:
         seconds = limit.hard_ms / 1000
         late = JobTimeout(f"timed out after {seconds:g} s", queue=job.queue_name, job_id=job.id, verb="run")
-        timer = asyncio.get_running_loop().call_later(seconds, interrupts.end, job, late)
+        timer = asyncio.get_running_loop().call_later(seconds, interrupts.end, job, task, late)
     try:
         return await (called if limit.soft_ms is None else _Softly(called, limit.soft_ms / 1000))
     finally:

@@ -46,7 +46,7 @@ from toril.model.outcome import (
     reason_of,
     with_stack,
 )
-from toril.model.time_limits import is_expired
+from toril.model.time_limits import is_expired, may_have_own
 from toril.store.contract import Store
 from toril.store.values import AwaitChildren, DelayJob, Finish, GiveBack, RetryNow, Settlement
 
@@ -97,6 +97,7 @@ class Runner:
         self._store = store
         self._rules = settings.time_rules
         self.interrupts: Interrupts = Interrupts(settings.cancel_grace)
+        self._calls, self._reasons = self.interrupts.calls, self.interrupts.reasons
         self._keep_completed = settings.keep_completed.wire
         self._points = settings.metrics_points or False
 
@@ -111,27 +112,23 @@ class Runner:
             CancelledError: The run was cancelled.
         """
         fields, most = job.fields, self._settings.max_started_attempts
-        has_own = b'"toril"' in fields.get(b"opts", b"")
+        has_own = may_have_own(fields)
         if has_own or b"defa" in fields or b"rjk" in fields or most is not None:
             settling = await self._without_running(job, most)
             if settling is not None:
                 return settling
         limit = self._rules.of(job) if has_own or self._rules.any else None
-        task, interrupts = asyncio.current_task(), self.interrupts
-        assert task is not None, "jobs are run in tasks"
         assert self._call is not None, "a worker without a handler runs nothing"
-        interrupts.calls[job] = task
+        self._calls.add(job)
         try:
             called = self._call.run(job)
-            result = await (called if limit is None else within(limit, called, job, interrupts))
+            result = await (called if limit is None else within(limit, called, job, self.interrupts))
             settling = self.completed(job, result)
         except BaseException as error:
-            del interrupts.calls[job]
-            return await self._raised(job, error, task, stopping)
-        del interrupts.calls[job]
-        reason = interrupts.reason(job, task)
-        if task.cancelling():
-            _forget_cancelling(task, stopping)
+            self._calls.discard(job)
+            return await self._raised(job, error, stopping)
+        self._calls.discard(job)
+        reason = self.interrupts.reason(job) if self._reasons else None
         return settling if reason is None else await self.after_error(job, reason)
 
     async def _without_running(self, job: Job, most_started: int | None) -> Settling | None:
@@ -146,20 +143,17 @@ class Runner:
             return self.completed(job, None)
         return None
 
-    async def _raised(
-        self, job: Job, error: BaseException, task: asyncio.Task[Any], stopping: Callable[[], bool] | None
-    ) -> Settling:
+    async def _raised(self, job: Job, error: BaseException, stopping: Callable[[], bool] | None) -> Settling:
         """The handler raised, by itself or because it was told to end."""
         if isinstance(error, GeneratorExit) and not _loop_runs():
             # The coroutine is thrown away with its loop.
             raise error
-        reason = self.interrupts.reason(job, task)
+        reason = self.interrupts.reason(job)
         if reason is not None:
             # Where it was when it was told.
             reason.__cause__ = error
-        elif isinstance(error, asyncio.CancelledError) and _is_meant(task, stopping):
+        elif isinstance(error, asyncio.CancelledError) and _is_meant(stopping):
             raise error
-        _forget_cancelling(task, stopping)
         return await self.after_error(job, error if reason is None else reason)
 
     async def _deferred(self, job: Job) -> Unrecoverable:
@@ -283,14 +277,11 @@ def _loop_runs() -> bool:
         return False
 
 
-def _is_meant(task: asyncio.Task[Any], stopping: Callable[[], bool] | None) -> bool:
-    return stopping() if stopping is not None else task.cancelling() > 0
-
-
-def _forget_cancelling(task: asyncio.Task[Any], stopping: Callable[[], bool] | None) -> None:
-    """A handler that has cancelled its own task has cancelled a slot; the jobs after it shall not notice."""
-    while stopping is not None and task.cancelling():
-        task.uncancel()
+def _is_meant(stopping: Callable[[], bool] | None) -> bool:
+    if stopping is not None:
+        return stopping()
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _failure_fields(job: Job, error: BaseException) -> list[str]:

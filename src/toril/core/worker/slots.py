@@ -22,7 +22,7 @@ class Slots:
 
     Attributes:
         run: Runs one job; it never raises. To be set before jobs are given.
-        running: Jobs that are run now.
+        running: Jobs that are run now, each with its slot's task.
         stopping: Whether what runs is being cancelled.
     """
 
@@ -33,7 +33,7 @@ class Slots:
         self._resting: deque[asyncio.Future[None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._given_up: set[asyncio.Task[Any]] = set()
-        self.running: set[Job] = set()
+        self.running: dict[Job, asyncio.Task[Any]] = {}
         self.stopping: bool = False
 
     def give(self, jobs: Iterable[Job]) -> None:
@@ -57,7 +57,8 @@ class Slots:
                     task.add_done_callback(self._tasks.discard)
 
     async def _slot(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
         turn_ends = loop.time() + _TURN
         while True:
             if not self._inbox:
@@ -67,23 +68,23 @@ class Slots:
                 turn_ends = loop.time() + _TURN
                 continue
             job = self._inbox.popleft()
-            self.running.add(job)
+            self.running[job] = task
             if self._inbox:
                 self._wake()
             await self.run(job)
-            if job not in self.running:
-                # The slot was given up long ago.
+            if self.running.pop(job, None) is None or self.stopping:
+                # The slot was given up, or all are.
                 return
-            self.running.discard(job)
-            if self.stopping:
-                return
+            while task.cancelling():
+                # Handlers that cancel their own task cancel a slot; the jobs after it shall not notice.
+                task.uncancel()
             if loop.time() > turn_ends:
                 await asyncio.sleep(0)
                 turn_ends = loop.time() + _TURN
 
-    def give_up(self, job: Job, task: asyncio.Task[Any]) -> None:
+    def give_up(self, job: Job) -> None:
         """Let another slot take the place of one whose handler goes on and on."""
-        self.running.discard(job)
+        task = self.running.pop(job)
         self._tasks.discard(task)
         self._given_up.add(task)
         task.add_done_callback(self._given_up.discard)

@@ -42,7 +42,7 @@ class CancelHearer:
         if self._slots.withdraw(job):
             self._fail(job, JobCancelled())
         else:
-            self._interrupts.end(job, JobCancelled())
+            self._interrupts.end(job, self._slots.running[job], JobCancelled())
 
     async def listen(self, store: Store, queue: QueueRef, owner: str) -> None:
         """Hear of cancelled jobs whose tokens begin with ``owner``, until cancelled."""
