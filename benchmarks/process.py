@@ -38,6 +38,11 @@ class Child:
         self._process = process
         self._errors = errors
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     async def prepare(self, order: Order) -> None:
         """Let it connect and get warm.
 
@@ -60,7 +65,7 @@ class Child:
 
     def resident_mb(self) -> float:
         """Memory of the process, as the system counts it."""
-        status = Path(f"/proc/{self._process.pid}/status")
+        status = Path(f"/proc/{self.pid}/status")
         if not status.exists():
             raise CannotError("the memory of a process is known on Linux only")
         found = re.search(r"VmRSS:\s+(\d+) kB", status.read_text())
