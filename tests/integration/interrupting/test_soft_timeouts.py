@@ -147,6 +147,27 @@ async def test_a_thread_hears_of_it_when_it_asks_and_once(queue: Queue, start_wo
     assert await (await queue.add("slow")).result(timeout=5) == "saved: soft timeout after 0.05 s"
 
 
+async def test_a_thread_that_does_not_heed_it_runs_into_the_hard_limit(
+    queue: Queue, start_worker: WorkerStarter
+) -> None:
+    heard: list[str] = []
+
+    def handler(job: BlockingJob) -> None:
+        with suppress(SoftTimeout):
+            while not job.cancelled.wait(0.005):
+                job.check_cancelled()
+        heard.append("soft")
+        job.cancelled.wait(10)
+        heard.append("hard")
+
+    await start_worker(handler, soft_timeout=SOFT, timeout=2 * SOFT)
+    with pytest.raises(JobFailed) as caught:
+        await (await queue.add("slow")).result(timeout=5)
+
+    assert heard == ["soft", "hard"]
+    assert caught.value.reason == "timed out after 0.1 s"
+
+
 async def test_a_job_may_say_so_itself(queue: Queue, start_worker: WorkerStarter) -> None:
     async def handler(job: Job) -> str:
         try:

@@ -173,6 +173,25 @@ async def test_a_thread_that_does_not_listen_loses_its_slot(
     assert [vars(warning)["job_name"] for warning in warnings] == ["deaf"]
 
 
+async def test_a_thread_is_told_that_its_worker_closes(queue: Queue, start_worker: WorkerStarter) -> None:
+    left = threading.Event()
+
+    def handler(job: BlockingJob) -> None:
+        job.cancelled.wait(10)
+        left.set()
+        job.check_cancelled()
+
+    worker = await start_worker(handler)
+    job = await queue.add("slow")
+    await eventually(job.is_active)
+
+    await worker.close(force=True)
+
+    await job.refresh()
+    assert left.is_set()
+    assert (await job.state(), job.attempts_made) == ("waiting", 0)
+
+
 async def test_a_job_outside_of_a_handler_is_not_told_anything(queue: Queue) -> None:
     job = BlockingJob(await queue.add("work"), lambda coroutine: asyncio.run(coroutine))
 
