@@ -41,6 +41,7 @@ async def test_who_does_not_catch_it_has_failed_and_is_tried_again(
     job = await queue.add("slow", attempts=2)
 
     assert await job.result(timeout=5) == "second"
+    await job.refresh()
     assert "SoftTimeout: soft timeout after 0.05 s" in job.stacktrace[0]
 
 

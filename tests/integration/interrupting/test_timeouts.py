@@ -66,6 +66,7 @@ async def test_a_timeout_is_an_attempt_that_failed(queue: Queue, start_worker: W
     job = await queue.add("slow", attempts=3, backoff=0.01)
 
     assert await job.result(timeout=5) == 3
+    await job.refresh()
     assert (job.attempts_made, len(job.stacktrace)) == (3, 2)
 
 
