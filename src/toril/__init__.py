@@ -6,14 +6,18 @@ from toril.core.clients import ClientInfo, WorkerInfo, list_queues
 from toril.core.dependencies import Dependency, DependencyPage
 from toril.core.events import QueueEvents
 from toril.core.flow import Flow
-from toril.core.inspector import Inspector
+from toril.core.inspector import Inspector, JobLock
 from toril.core.job import Job
 from toril.core.metrics import Metrics, MetricsTime
+from toril.core.middleware import AddMiddleware, AddNext, JobDraft, RunMiddleware, RunNext
 from toril.core.producer import FlowProducer, JobNode
 from toril.core.queue import Queue
 from toril.core.scheduling import JobScheduler
+from toril.core.server import ServerInfo, get_server_info
 from toril.core.spec import JobSpec
 from toril.core.stuck import StuckChild, StuckParent
+from toril.core.worker.inject.depends import Depends
+from toril.core.worker.inject.given import CancelToken, JobLogger
 from toril.core.worker.manual import Batch
 from toril.core.worker.settings import WorkerOptions
 from toril.core.worker.worker import Worker
@@ -82,11 +86,14 @@ from toril.store.opening import open_store
 from toril.store.values import Dependencies, Logs
 
 __all__ = [
+    "AddMiddleware",
+    "AddNext",
     "AddOptions",
     "AlreadyMoved",
     "Backoff",
     "Batch",
     "BlockingJob",
+    "CancelToken",
     "Cancellation",
     "ChildFailed",
     "ChildFailure",
@@ -97,6 +104,7 @@ __all__ = [
     "Dependencies",
     "Dependency",
     "DependencyPage",
+    "Depends",
     "DuplicateJob",
     "EmbeddedServerError",
     "Event",
@@ -107,10 +115,13 @@ __all__ = [
     "InvalidPayload",
     "Job",
     "JobCancelled",
+    "JobDraft",
     "JobError",
     "JobExpired",
     "JobFailed",
+    "JobLock",
     "JobLocked",
+    "JobLogger",
     "JobNode",
     "JobNotFound",
     "JobNotInState",
@@ -142,8 +153,11 @@ __all__ = [
     "ResultTimeout",
     "Retry",
     "ReturnToWait",
+    "RunMiddleware",
+    "RunNext",
     "ScheduleOptions",
     "ScriptError",
+    "ServerInfo",
     "SlotTaken",
     "SoftTimeout",
     "Steer",
@@ -165,6 +179,7 @@ __all__ = [
     "WorkerOptions",
     "__version__",
     "from_bullmq",
+    "get_server_info",
     "list_queues",
     "open_store",
 ]

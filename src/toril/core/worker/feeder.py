@@ -1,8 +1,8 @@
 """The feeder: settles what the slots have run and takes new jobs for all free slots, in the same call.
 
-What comes in while a call is under way rides in the next one. When that is half of all there is, it goes at once:
-the server works on one half while the other is run. A server that is far away gets more calls, each as large as
-a call may be. While nothing is to be had, a listener waits for word of jobs on a connection of its own.
+What comes in while a call is under way rides in the next one. When that is half of all there is, it goes at
+once: the server works on one half while the other is run. A server that is far away gets more calls, each as
+large as a call may be. While nothing is to be had, a listener with a connection of its own waits for word.
 """
 
 from __future__ import annotations
@@ -196,7 +196,9 @@ class Feeder:
         return min(_MOST_A_CALL, max(1, (self.concurrency + 1) // 2))
 
     def _is_full(self) -> bool:
-        return len(self._done) >= self._share()
+        """Whether a call would carry as many jobs as it may, there or back."""
+        share = self._share()
+        return len(self._done) >= share or (self._hopeful and self._wanted() >= share)
 
     async def _carry_out(self, call: _Call) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,10 @@ from toril.core.connection import Access, StoreLink
 from toril.core.job import Job
 from toril.core.linked import Linked
 from toril.core.signals import Listener, Signals
+from toril.core.worker.closing import Closing
+from toril.core.worker.inject.depends import Depends
+from toril.core.worker.inject.injector import Injector, Overrides
+from toril.core.worker.lifecycle import Lifecycle
 from toril.core.worker.routes import Handlers, call_of
 from toril.core.worker.run import Runner, Settling
 from toril.core.worker.schedules import Schedules
@@ -59,7 +63,9 @@ class ManualWorker(Linked):
         self.ref: QueueRef = QueueRef(check_prefix(prefix), check_queue_name(queue))
         self.id: str = str(uuid.uuid4())
         self._settings = Settings.read(options)
-        self._call = call_of(handler) if handler is not None else None
+        self._patience = Closing()
+        self._handlers = handler
+        self._equip({})
         self._link = StoreLink(self.ref, url, store)
         self._signals = Signals(EVENTS)
         self._teller = Teller(self.ref, self._signals)
@@ -88,6 +94,34 @@ class ManualWorker(Linked):
     def off(self, event: str, listener: Listener) -> None:
         """Don't call this listener any more."""
         self._signals.remove(event, listener)
+
+    def _equip(self, overrides: Overrides) -> None:
+        """Plan what is called with jobs, and what is made for it."""
+        settings, injector = self._settings, Injector(self.report, overrides)
+        self._call = (
+            call_of(self._handlers, injector, settings.middleware) if self._handlers is not None else None
+        )
+        self._injector = injector
+        self._life = Lifecycle(
+            injector, settings.on_start, settings.on_stop, self.report, self._patience.see_out
+        )
+
+    def override(self, make: Callable[..., Any], fake: Callable[..., Any]) -> None:
+        """Have a resource made by another function, for tests; before the worker starts.
+
+        Args:
+            make: The function that handlers name in ``Depends(make)``.
+            fake: What is called instead; it may be whatever ``make`` may be, with parameters of its own.
+
+        Raises:
+            OptionError: No handler of this worker names ``make``, or ``fake`` can't make anything.
+            RuntimeError: The resources are made.
+        """
+        if self._injector.is_open:
+            raise RuntimeError("the resources of this worker are made; override before it starts")
+        self._injector.check_known(make)
+        Depends(fake)
+        self._equip({**self._injector.overrides, make: fake})
 
     def _runner(self, access: Access) -> Runner:
         return Runner(self._call, self._settings, access.store)
@@ -198,6 +232,7 @@ class ManualWorker(Linked):
         """Run a job that was taken, and settle it, as the loop would; refusals go to ``on("error")``."""
         _checked(job)
         access = await self._open()
+        await self._life.open()
         runner = self._runner(access)
         settling = await runner.run(job)
         while True:
@@ -272,7 +307,8 @@ class ManualWorker(Linked):
         return await (await self._open()).store.jobs.renew(self.ref, locks, to_ms(duration, "duration"))
 
     async def close(self) -> None:
-        """Leave the server."""
+        """Leave the server, and clean up behind resources."""
+        await self._life.end(self)
         if self._call is not None:
             self._call.close()
         if self._waiter is not None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from toril.core.job import Job
+from toril.core.middleware import RunMiddleware, layered
+from toril.core.worker.context import InContext
 from toril.core.worker.handler import Handler, HandlerCall
+from toril.core.worker.inject.injector import Injector
 from toril.core.worker.threads import HandlerThreads
 from toril.errors import OptionError, UnknownJobName
+from toril.model.checks import check_kind
 
 #: One handler for all jobs, or handlers by the name of their jobs; ``"*"`` serves all other names.
 Handlers = Handler | Mapping[str, Handler]
@@ -35,12 +39,12 @@ class Routes:
         OptionError: There is no handler, a name is no text, or a handler can't be called with a job.
     """
 
-    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, handlers: Mapping[str, Handler], injector: Injector | None = None) -> None:
         if not handlers:
             raise OptionError("handler", handlers, "must have a handler for one name at least")
         self._threads = HandlerThreads()
         runs = {
-            name: HandlerCall(handler, self._threads, f"handler[{name!r}]").run
+            name: HandlerCall(handler, self._threads, f"handler[{name!r}]", injector).run
             for name, handler in _checked(handlers)
         }
         self._names = list(runs)
@@ -64,15 +68,46 @@ class Routes:
         self._threads.close()
 
 
-def call_of(handler: Handlers) -> Call:
+def call_of(
+    handler: Handlers, injector: Injector | None = None, middleware: Sequence[RunMiddleware] = ()
+) -> Call:
     """A handler or a mapping of them, ready to be called with jobs.
+
+    Args:
+        injector: Has what they are given beside their jobs; ``None`` for one of their own.
+        middleware: What is called around them, the first one outermost.
 
     Raises:
         OptionError: One of them can't be used.
     """
+    injector = Injector() if injector is None else injector
     if isinstance(handler, Mapping):
-        return Routes(cast("Mapping[str, Handler]", handler))
-    return HandlerCall(handler)
+        call: Call = Routes(cast("Mapping[str, Handler]", handler), injector)
+    else:
+        call = HandlerCall(handler, injector=injector)
+    return Wrapped(call, middleware) if middleware else call
+
+
+class Wrapped:
+    """Handlers with middleware around them."""
+
+    def __init__(self, call: Call, middleware: Sequence[RunMiddleware]) -> None:
+        self._call = call
+        self._through = layered(middleware, self._handle)
+
+    async def _handle(self, job: Job) -> Any:
+        return await self._call.run(check_kind(job, Job, "job", "call_next takes the job, or one like it"))
+
+    def run(self, job: Job) -> Awaitable[Any]:
+        """Call the outermost middleware; what it binds is there for the handler, and gone after the job."""
+        return InContext(self._run(job))
+
+    async def _run(self, job: Job) -> Any:
+        return await self._through(job)
+
+    def close(self) -> None:
+        """Let idle threads end; see ``HandlerThreads.close``."""
+        self._call.close()
 
 
 def _checked(handlers: Mapping[Any, Handler]) -> list[tuple[str, Handler]]:

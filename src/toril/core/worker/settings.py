@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
+from toril.core.middleware import RunMiddleware, check_middleware
 from toril.core.repeat import RepeatStrategy
+from toril.core.worker.lifecycle import Hook
 from toril.errors import OptionError
 from toril.model.checks import check_bool, check_int, check_mapping
 from toril.model.duration import Duration, positive_ms
@@ -49,6 +51,9 @@ class WorkerOptions(TypedDict, total=False):
         metrics_points: Keep counts of finished jobs for so many minutes. Default none.
         backoff_strategies: Custom backoffs by their type; ``"*"`` answers for all others. Default none.
         repeat_strategy: Says when job schedulers fire whose pattern is no cron line. Default none.
+        middleware: Called around each handler, the first one outermost. Default none.
+        on_start: Called with the worker before it takes its first job, in each process. Default none.
+        on_stop: Called with the worker after its last job. Default none.
     """
 
     name: str | None
@@ -72,6 +77,9 @@ class WorkerOptions(TypedDict, total=False):
     metrics_points: int | None
     backoff_strategies: Mapping[str, BackoffStrategy] | None
     repeat_strategy: RepeatStrategy | None
+    middleware: Sequence[RunMiddleware]
+    on_start: Hook | None
+    on_stop: Hook | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,6 +109,9 @@ class Settings:
     time_rules: TimeRules = field(default_factory=lambda: TimeRules({}, {}))
     backoff_strategies: Mapping[str, BackoffStrategy] = field(default_factory=dict[str, BackoffStrategy])
     repeat_strategy: RepeatStrategy | None = None
+    middleware: Sequence[RunMiddleware] = ()
+    on_start: Hook | None = None
+    on_stop: Hook | None = None
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Settings:
@@ -156,10 +167,17 @@ def _strategies(settings: Settings, option: str, value: Any) -> None:
     settings.backoff_strategies = value
 
 
-def _repeat_strategy(settings: Settings, option: str, value: Any) -> None:
-    if not callable(value):
-        raise OptionError(option, value, "must be a function that says when a pattern fires next")
-    settings.repeat_strategy = cast("RepeatStrategy", value)
+def _middleware(settings: Settings, option: str, value: Any) -> None:
+    settings.middleware = check_middleware(value, option, "job")
+
+
+def _function_that(task: str) -> Callable[[Settings, str, Any], None]:
+    def read(settings: Settings, option: str, value: Any) -> None:
+        if not callable(value):
+            raise OptionError(option, value, f"must be a function that {task}")
+        setattr(settings, option, value)
+
+    return read
 
 
 def _whole_into(attribute: str, lowest: int) -> Callable[[Settings, str, Any], None]:
@@ -207,5 +225,8 @@ _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "remove_on_fail": _retention,
     "metrics_points": _whole_into("metrics_points", 1),
     "backoff_strategies": _strategies,
-    "repeat_strategy": _repeat_strategy,
+    "repeat_strategy": _function_that("says when a pattern fires next"),
+    "middleware": _middleware,
+    "on_start": _function_that("takes the worker"),
+    "on_stop": _function_that("takes the worker"),
 }

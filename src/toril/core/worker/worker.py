@@ -8,7 +8,7 @@ from typing import Unpack
 
 from toril.core.connection import Access
 from toril.core.job import Job
-from toril.core.worker.closing import SILENCE, Closing, all_idle
+from toril.core.worker.closing import SILENCE, all_idle
 from toril.core.worker.feeder import Feeder
 from toril.core.worker.lane import Lane, Means
 from toril.core.worker.manual import ManualWorker
@@ -31,7 +31,8 @@ class Worker(ManualWorker):
             is the job's result; what it raises fails the attempt, or steers the job (see
             ``toril.errors.Steer``). ``None`` for a worker that only processes by hand. A mapping gives each
             name of jobs a handler of its own, and ``"*"`` one for all other names; a job whose name has
-            none fails. A parameter with a type of yours gets the job's data, decoded and checked.
+            none fails. A parameter with a type of yours gets the job's data, decoded and checked; one that
+            is marked with ``Depends`` gets what is made for it.
         url: Of the server; ``None`` for ``TORIL_URL``, ``REDIS_URL`` or the embedded server.
         store: A store that is open already, instead of ``url``.
         prefix: Prefix of all keys of the queue.
@@ -58,7 +59,6 @@ class Worker(ManualWorker):
         self._starting: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
-        self._patience = Closing()
         self._paused = False
 
     # --- life ---
@@ -80,6 +80,7 @@ class Worker(ManualWorker):
         Raises:
             StoreUnavailable: The server does not answer.
             StoreMisconfigured: The server can't be used as it is set up.
+            BaseException: What ``on_start``, or the maker of a resource, raises.
         """
         if self._call is None:
             raise TypeError("a worker without a handler can't run; process by hand with get_next_job()")
@@ -102,8 +103,10 @@ class Worker(ManualWorker):
 
     async def _start(self) -> None:
         access = await self._open()
+        if self._closing is None:
+            await self._prepare()
         if self._closing is not None:
-            # Told to close while it connected.
+            # Told to close while it connected, or while the user's code prepared for jobs.
             return
         means = Means(access.store, self._settings, self._runner(access), self._slots, self._signals)
         lane = self._lanes[self.ref] = Lane(self.ref, self._link, means)
@@ -111,6 +114,14 @@ class Worker(ManualWorker):
         means.runner.interrupts.give_up = lane.give_up
         lane.start(taking=not self._paused)
         self._signals.tell("ready")
+
+    async def _prepare(self) -> None:
+        """Let the user's code prepare for jobs."""
+        try:
+            await self._life.begin(self)
+        except BaseException:
+            await self._link.close()
+            raise
 
     def _close_soon(self, force: bool) -> None:
         self._begin_closing(0.0 if force else None)
@@ -134,6 +145,7 @@ class Worker(ManualWorker):
         self._stop_taking()
         if self._closing is None:
             self._closing = asyncio.create_task(self._close())
+            self._life.interrupt()
         return self._closing
 
     async def _close(self) -> None:
