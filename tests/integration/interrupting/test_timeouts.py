@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.eventually import eventually
 from tests.support.factories import WorkerStarter
-from toril import BlockingJob, Job, JobFailed, JobTimeout, Queue
+from toril import BlockingJob, CancelToken, Job, JobFailed, JobTimeout, Queue
 
 LIMIT = 0.05
 #: A timeout that no test waits for.
@@ -152,6 +152,19 @@ async def test_a_thread_is_told_and_may_leave(queue: Queue, start_worker: Worker
     assert await reason_of(job) == "timed out after 0.05 s"
     assert left.is_set()
     assert "job.check_cancelled()" in job.stacktrace[0]
+
+
+async def test_a_token_tells_as_soon_as_the_job_does(queue: Queue, start_worker: WorkerStarter) -> None:
+    heard: list[bool] = []
+
+    def handler(job: BlockingJob, token: CancelToken) -> None:
+        heard.append(token.wait(10))
+
+    await start_worker(handler, timeout=LIMIT, cancel_grace=5)
+    job = await queue.add("slow")
+
+    assert await reason_of(job) == "timed out after 0.05 s"
+    assert heard == [True]
 
 
 async def test_a_thread_that_does_not_listen_loses_its_slot(

@@ -40,7 +40,7 @@ class HandlerThreads:
         try:
             answer = await asyncio.wrap_future(called)
         except asyncio.CancelledError as error:
-            answer = await _tell(called, told, error)
+            answer = await _tell(called, told, error, job)
         if isinstance(answer, _Raised):
             raise answer.error
         # A plain function may hand back a coroutine, which belongs on the loop.
@@ -53,13 +53,15 @@ class HandlerThreads:
             self._pool = None
 
 
-async def _tell(called: Future[Any], told: Told, error: asyncio.CancelledError) -> Any:
+async def _tell(called: Future[Any], told: Told, error: asyncio.CancelledError, job: Job) -> Any:
     """Tell a handler what can't be raised in a thread, and wait on for its answer."""
     while not told.cancelled:
         if isinstance(error, SoftTimeout):
             told.soft_timeout = error
         else:
             told.cancelled.set()
+            if job.on_cancel is not None:
+                job.on_cancel()
         try:
             return await asyncio.wrap_future(called)
         except asyncio.CancelledError as another:

@@ -79,5 +79,6 @@ def _facts_of(plan: Plan, job: Job) -> dict[Fact, Any]:
             case "log":
                 facts[fact] = JobLogger(plan.logger, job)
             case "cancel":
-                facts[fact] = CancelToken()
+                facts[fact] = token = CancelToken()
+                job.on_cancel = token.cancel
     return facts
