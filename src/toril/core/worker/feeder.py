@@ -271,6 +271,9 @@ class Feeder:
             self._slots.start_jobs(taken.jobs)
         # Fewer than asked for: there is no more to be had until word of it comes, if none has come meanwhile.
         self._hopeful = len(taken.jobs) == claim.count or taken.more or words != self._words
+        if self._hopeful and self._wanted() == self._share():
+            # Slots for a whole call are free: it need not wait until others are settled.
+            self._call_beside()
         if taken.limited_ms > 0:
             self._rest(taken.limited_ms)
         elif not self._hopeful:
