@@ -235,13 +235,16 @@ class Job(JobFamily):
 
     async def _has_finished(self, access: Access, word: Word) -> bool:
         """Whether the job has completed: by the event that told so, else by a look."""
+        before = word.event
         state = await self._look(access)
-        if word.event is not None:
+        # An event that comes during a look that was too early for it is left for the next look.
+        event = before if state == "unfinished" else word.event
+        if event is not None:
             # A job that is removed when it finishes has told its result, but can't be read any more.
-            state = word.event["event"]
+            state = event["event"]
             for name in ("returnvalue", "failedReason"):
-                if name in word.event:
-                    self.fields[name.encode()] = word.event[name].encode()
+                if name in event:
+                    self.fields[name.encode()] = event[name].encode()
         if state == "failed":
             raise await self._failure(access)
         if state in ("missing", "removed"):
