@@ -24,6 +24,8 @@ TorilError
 │   ├── DuplicateJob                    ``on_duplicate="raise"`` met an existing id
 │   ├── JobFailed                       what ``Job.result`` raises for a failed job
 │   └── JobRemoved                      what ``Job.result`` raises for a job that is gone
+├── ChildProcessDied                    the child process that ran a job is gone, or could not start
+├── RemoteError                         what a handler raised in a child, if that can't be carried over
 ├── ReaderReplaced                      another process reads events under the same name
 ├── QueueInUse                          a queue with running jobs can't be obliterated
 └── ResultTimeout (TimeoutError)        ``Job.result`` waited long enough
@@ -48,11 +50,13 @@ Steer                                   raised by a handler to say what shall ha
 """
 
 from toril.errors.general import (
+    ChildProcessDied,
     EmbeddedServerError,
     MissingExtra,
     OptionError,
     QueueInUse,
     ReaderReplaced,
+    RemoteError,
     ResultTimeout,
     ScriptError,
     StoreError,
@@ -103,6 +107,7 @@ __all__ = [
     "AlreadyMoved",
     "ChildFailed",
     "ChildFailure",
+    "ChildProcessDied",
     "Delay",
     "DelayedError",
     "DuplicateJob",
@@ -128,6 +133,7 @@ __all__ = [
     "RateLimit",
     "RateLimitError",
     "ReaderReplaced",
+    "RemoteError",
     "ResultTimeout",
     "Retry",
     "ReturnToWait",

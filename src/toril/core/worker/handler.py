@@ -34,10 +34,10 @@ class HandlerCall:
     def __init__(
         self, handler: Handler, threads: HandlerThreads | None = None, option: str = "handler"
     ) -> None:
-        self._handler = _fitted(handler, wants_of(handler, option), option)
+        self._handler = fitted(handler, wants_of(handler, option), option)
         self._threads = HandlerThreads() if threads is None else threads
         self.run: Callable[[Job], Awaitable[Any]] = (
-            self._run_in_context if _is_async(handler) else self._run_in_thread
+            self._run_in_context if is_async(handler) else self._run_in_thread
         )
 
     def _run_in_context(self, job: Job) -> Awaitable[Any]:
@@ -46,7 +46,7 @@ class HandlerCall:
     def _run_in_thread(self, job: Job) -> Awaitable[Any]:
         return self._threads.run(self._handler, job)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let idle threads end; see ``HandlerThreads.close``."""
         self._threads.close()
 
@@ -74,10 +74,14 @@ class _InContext:
                 step, value = self._coroutine.throw, error
 
 
-def _fitted(handler: Callable[..., Any], wants: Wants, option: str) -> Callable[[Any], Any]:
-    """The handler as a function of the job alone; one that wants nothing else is left as it is."""
+def fitted(handler: Callable[..., Any], wants: Wants, option: str) -> Callable[[Any], Any]:
+    """The handler as a function of the job alone; one that wants nothing else is left as it is.
+
+    Raises:
+        OptionError: Its payload is of a type that can't be decoded.
+    """
     if wants.places == ("job",):
-        return _awaited(handler) if _is_async(handler) and not _is_coroutine_function(handler) else handler
+        return _awaited(handler) if is_async(handler) and not _is_coroutine_function(handler) else handler
     decode = decoder_of(wants.payload, option, handler)
 
     def arguments(job: JobRecord) -> list[Any]:
@@ -90,10 +94,10 @@ def _fitted(handler: Callable[..., Any], wants: Wants, option: str) -> Callable[
     def in_thread(job: JobRecord) -> Any:
         return handler(*arguments(job))
 
-    return on_loop if _is_async(handler) else in_thread
+    return on_loop if is_async(handler) else in_thread
 
 
-def _is_async(handler: object) -> bool:
+def is_async(handler: object) -> bool:
     """Whether it is ``async``, or a plain decorator's function that hands on what an ``async`` one gives."""
     return _is_coroutine_function(handler) or inspect.iscoroutinefunction(function_of(handler))
 

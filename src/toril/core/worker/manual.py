@@ -12,6 +12,7 @@ from toril.core.connection import Access, StoreLink
 from toril.core.job import Job
 from toril.core.linked import Linked
 from toril.core.signals import Listener, Signals
+from toril.core.worker.isolation.main_module import refuse_while_loading
 from toril.core.worker.routes import Handlers, call_of
 from toril.core.worker.run import Runner, Settling
 from toril.core.worker.schedules import Schedules
@@ -59,7 +60,7 @@ class ManualWorker(Linked):
         self.ref: QueueRef = QueueRef(check_prefix(prefix), check_queue_name(queue))
         self.id: str = str(uuid.uuid4())
         self._settings = Settings.read(options)
-        self._call = call_of(handler) if handler is not None else None
+        self._call = call_of(handler, self._settings) if handler is not None else None
         self._link = StoreLink(self.ref, url, store)
         self._signals = Signals(EVENTS)
         self._teller = Teller(self.ref, self._signals)
@@ -90,6 +91,7 @@ class ManualWorker(Linked):
         self._signals.remove(event, listener)
 
     def _runner(self, access: Access) -> Runner:
+        refuse_while_loading()
         return Runner(self._call, self._settings, access.store)
 
     def _claim(self, token: str | None) -> Claim:
@@ -274,7 +276,7 @@ class ManualWorker(Linked):
     async def close(self) -> None:
         """Leave the server."""
         if self._call is not None:
-            self._call.close()
+            await self._call.close()
         if self._waiter is not None:
             await self._waiter.close()
         await self._link.close()

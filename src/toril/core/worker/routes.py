@@ -6,14 +6,16 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol, cast
 
 from toril.core.job import Job
-from toril.core.worker.handler import Handler, HandlerCall
+from toril.core.worker.handler import Handler, HandlerCall, is_async
+from toril.core.worker.isolation.choice import OTHERS, Choice, choose, spread
+from toril.core.worker.isolation.pool import ChildPool, ProcessCall
+from toril.core.worker.settings import Settings
+from toril.core.worker.signature import wants_of
 from toril.core.worker.threads import HandlerThreads
 from toril.errors import OptionError, UnknownJobName
 
 #: One handler for all jobs, or handlers by the name of their jobs; ``"*"`` serves all other names.
 Handlers = Handler | Mapping[str, Handler]
-
-_OTHERS = "*"
 
 
 class Call(Protocol):
@@ -23,9 +25,39 @@ class Call(Protocol):
         """Call the job's handler; answers what it returns, raises what it raises."""
         ...
 
-    def close(self) -> None:
-        """Let idle threads end."""
+    async def close(self) -> None:
+        """Let idle threads and children end."""
         ...
+
+
+class Homes:
+    """Where the handlers of a worker run.
+
+    Raises:
+        OptionError: A child can't import a hook.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._isolation: Choice = settings.isolation
+        self._threads = HandlerThreads()
+        self._children = ChildPool(settings.children)
+
+    def call_of(self, handler: Handler, name: str, option: str) -> Call:
+        """A handler, ready to be called where it is to run.
+
+        Raises:
+            OptionError: It can't run there, or can't be called with a job.
+        """
+        wants_of(handler, option)
+        way = choose(self._isolation, name, is_async=is_async(handler), option=option, handler=handler)
+        if way == "process":
+            return ProcessCall(handler, self._children, option)
+        return HandlerCall(handler, self._threads, option)
+
+    async def close(self) -> None:
+        """Let idle threads and children end."""
+        self._threads.close()
+        await self._children.close()
 
 
 class Routes:
@@ -35,16 +67,16 @@ class Routes:
         OptionError: There is no handler, a name is no text, or a handler can't be called with a job.
     """
 
-    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, handlers: Mapping[str, Handler], settings: Settings) -> None:
         if not handlers:
             raise OptionError("handler", handlers, "must have a handler for one name at least")
-        self._threads = HandlerThreads()
+        self._homes = Homes(settings)
         runs = {
-            name: HandlerCall(handler, self._threads, f"handler[{name!r}]").run
-            for name, handler in _checked(handlers)
+            name: self._homes.call_of(handler, name, f"handler[{name!r}]").run
+            for name, handler in spread(_checked(handlers), settings.isolation).items()
         }
         self._names = list(runs)
-        self._others = runs.get(_OTHERS)
+        self._others = runs.get(OTHERS)
         # By the name as it is stored, so that nothing has to be decoded for a look.
         self._runs = {name.encode("utf-8", "surrogatepass"): run for name, run in runs.items()}
 
@@ -59,24 +91,26 @@ class Routes:
             raise UnknownJobName(job.name, self._names)
         return run(job)
 
-    def close(self) -> None:
-        """Let idle threads end; see ``HandlerThreads.close``."""
-        self._threads.close()
+    async def close(self) -> None:
+        """Let idle threads and children end."""
+        await self._homes.close()
 
 
-def call_of(handler: Handlers) -> Call:
+def call_of(handler: Handlers, settings: Settings) -> Call:
     """A handler or a mapping of them, ready to be called with jobs.
 
     Raises:
         OptionError: One of them can't be used.
     """
     if isinstance(handler, Mapping):
-        return Routes(cast("Mapping[str, Handler]", handler))
-    return HandlerCall(handler)
+        return Routes(cast("Mapping[str, Handler]", handler), settings)
+    if isinstance(settings.isolation, dict):
+        return Routes({OTHERS: handler}, settings)
+    return Homes(settings).call_of(handler, OTHERS, "handler")
 
 
-def _checked(handlers: Mapping[Any, Handler]) -> list[tuple[str, Handler]]:
+def _checked(handlers: Mapping[Any, Handler]) -> dict[str, Handler]:
     for name, handler in handlers.items():
         if not isinstance(name, str):
             raise OptionError(f"handler[{name!r}]", handler, "names of jobs are texts")
-    return list(handlers.items())
+    return dict(handlers)

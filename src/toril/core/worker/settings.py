@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict, cast
 
 from toril.core.repeat import RepeatStrategy
+from toril.core.worker.isolation.choice import Choice, read_isolation, uses_children
+from toril.core.worker.isolation.options import CHILD_READERS, ChildHook, ChildOptions, refuse_idle
 from toril.errors import OptionError
 from toril.model.checks import check_bool, check_int, check_mapping
 from toril.model.duration import Duration, positive_ms
@@ -43,6 +45,13 @@ class WorkerOptions(TypedDict, total=False):
         metrics_points: Keep counts of finished jobs for so many minutes. Default none.
         backoff_strategies: Custom backoffs by their type; ``"*"`` answers for all others. Default none.
         repeat_strategy: Says when job schedulers fire whose pattern is no cron line. Default none.
+        isolation: Where handlers run: on the event ``"loop"``, in a ``"thread"`` or in a child ``"process"``;
+            or one of these for each name of jobs. Default by the kind of function.
+        child_grace: Time that a handler in a child has to end when its job is cancelled. Default 5 s.
+        max_jobs_per_child: A child that ran so many jobs is replaced. Default no bound.
+        max_memory_per_child: One that has more bytes than that after a job is replaced. Default no bound.
+        on_child_start: Called by each child before its first job; plain or ``async``. Default none.
+        on_child_stop: Called by each child that leaves in order; plain or ``async``. Default none.
     """
 
     name: str | None
@@ -63,6 +72,12 @@ class WorkerOptions(TypedDict, total=False):
     metrics_points: int | None
     backoff_strategies: Mapping[str, BackoffStrategy] | None
     repeat_strategy: RepeatStrategy | None
+    isolation: str | Mapping[str, str] | None
+    child_grace: Duration
+    max_jobs_per_child: int | None
+    max_memory_per_child: int | None
+    on_child_start: ChildHook | None
+    on_child_stop: ChildHook | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,6 +103,8 @@ class Settings:
     metrics_points: int | None = None
     backoff_strategies: Mapping[str, BackoffStrategy] = field(default_factory=dict[str, BackoffStrategy])
     repeat_strategy: RepeatStrategy | None = None
+    isolation: Choice = None
+    children: ChildOptions = field(default_factory=ChildOptions)
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Settings:
@@ -110,7 +127,14 @@ class Settings:
                 "lock_renew_time", options.get("lock_renew_time"), "must be below lock_duration"
             )
         settings.keep_completed = resolve_keep(None, settings.remove_on_complete)
+        if not uses_children(settings.isolation):
+            refuse_idle(options)
         return settings
+
+    @property
+    def longest_end(self) -> float:
+        """Seconds after which handlers that are cancelled have ended, if they run in children."""
+        return self.children.longest_end if uses_children(self.isolation) else 0.0
 
 
 def check_concurrency(value: object) -> int:
@@ -168,6 +192,14 @@ def _retention(settings: Settings, option: str, value: Any) -> None:
     setattr(settings, option, parse_keep(value, option))
 
 
+def _isolation(settings: Settings, option: str, value: Any) -> None:
+    settings.isolation = read_isolation(option, value)
+
+
+def _children(settings: Settings, option: str, value: Any) -> None:
+    CHILD_READERS[option](settings.children, option, value)
+
+
 _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "name": _name,
     "concurrency": _whole_into("concurrency", 1),
@@ -187,4 +219,6 @@ _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "metrics_points": _whole_into("metrics_points", 1),
     "backoff_strategies": _strategies,
     "repeat_strategy": _repeat_strategy,
+    "isolation": _isolation,
+    **dict.fromkeys(CHILD_READERS, _children),
 }
