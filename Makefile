@@ -31,10 +31,11 @@ PAGES := docs/performance
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check public-types format golden fuzz bench bench-all peers docs lock clean
+.PHONY: help setup demo test check public-types format golden fuzz bench bench-all bench-guard profile peers docs lock \
+	clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## Make .venv with all that development needs
 
@@ -73,6 +74,12 @@ bench: $(SETUP) $(NODE) $(PEERS_READY) ## Measure toril beside BullMQ and two Py
 bench-all: $(SETUP) $(NODE) $(PEERS_READY) ## Measure all there is beside all peers (ARGS=... for the benchmark)
 	@$(BIN)/python -m benchmarks.run --systems all --rounds 3 --write $(PAGES)/all.md $(ARGS)
 	@.cache/peers/bin/python -m benchmarks.plots $(PAGES)/all.json
+
+bench-guard: $(SETUP) ## Hold what each job costs, counted and not timed, against budgets (ARGS=--update sets them)
+	@$(BIN)/python -m benchmarks.guard $(ARGS)
+
+profile: $(SETUP) ## Show where the time of a measure goes, in out/profile/ (WHAT=drain-100,add, ARGS=...)
+	@$(BIN)/python -m benchmarks.profiling $(or $(WHAT),drain-100) $(ARGS)
 
 peers: $(PEERS_READY) ## Install the Python peers that the benchmark compares with
 

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,14 @@ class Server:
         used = self._client.info("memory")
         return {"all": int(used["used_memory"]), "data": int(used["used_memory_dataset"])}
 
+    def ask(self, *words: str) -> Any:
+        """Run a command of one's own."""
+        return self._client.ask(*words)
+
+    def info(self, section: str) -> dict[str, str]:
+        """A section of its report."""
+        return self._client.info(section)
+
     def describe(self) -> str:
         """Its name and version, how it is reached, and whether it writes a file."""
         about = self._client.info("server")
@@ -162,7 +170,7 @@ def serving(choice: str) -> Generator[Server]:
             with _client_of(choice, private=False) as server:
                 yield server
         else:
-            with _started(choice, Path(folder)) as url, _client_of(url, private=True) as server:
+            with started([choice], Path(folder)) as url, _client_of(url, private=True) as server:
                 yield server
 
 
@@ -181,22 +189,27 @@ def _client_of(url: str, *, private: bool) -> Generator[Server]:
 
 
 @contextmanager
-def _started(program: str, folder: Path) -> Generator[str]:
+def started(command: Sequence[str], folder: Path) -> Generator[str]:
+    """A server that a command starts, with the options of the embedded one; gives its URL.
+
+    Raises:
+        MeasureError: It does not start.
+    """
     place = folder / "server.sock"
     try:
         process = subprocess.Popen(
-            [program, *_OPTIONS, "--dir", str(folder), "--unixsocket", str(place)],
+            [*command, *_OPTIONS, "--dir", str(folder), "--unixsocket", str(place)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
     except OSError as error:
-        raise MeasureError(f"can't start {program}: {error}") from error
+        raise MeasureError(f"can't start {command[0]}: {error}") from error
     url = f"unix://{quote(str(place))}?db=0"
     try:
         deadline = time.monotonic() + _PATIENCE
         while not _listens(url):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise MeasureError(f"{program} does not start (exit code {process.returncode})")
+                raise MeasureError(f"{command[0]} does not start (exit code {process.returncode})")
             time.sleep(0.01)
         yield url
     finally:

@@ -43,7 +43,7 @@ def told(database: Database, prefix: str, event: str) -> list[str]:
 
 
 async def test_an_add_is_carried_out_once(behind: Queue, proxy: Proxy) -> None:
-    proxy.lose_reply(runs("add"))
+    proxy.lose_reply(runs("add_plain"))
     job = await behind.add("work", {"n": 1})
 
     assert (proxy.lost, job.created, await behind.count()) == (1, True, 1)
@@ -54,7 +54,7 @@ async def test_an_add_is_carried_out_once(behind: Queue, proxy: Proxy) -> None:
 
 async def test_it_is_carried_out_once_though_several_replies_get_lost(behind: Queue, proxy: Proxy) -> None:
     for _ in range(3):
-        proxy.lose_reply(runs("add"))
+        proxy.lose_reply(runs("add_plain"))
     job = await behind.add("work")
 
     assert (proxy.lost, await behind.count()) == (3, 1)
@@ -62,7 +62,7 @@ async def test_it_is_carried_out_once_though_several_replies_get_lost(behind: Qu
 
 
 async def test_adds_at_the_same_time_each_get_their_own_answer(behind: Queue, proxy: Proxy) -> None:
-    proxy.lose_reply(runs("add"))
+    proxy.lose_reply(runs("add_plain"))
     jobs = await asyncio.gather(*(behind.add("work", n) for n in range(250)))
 
     assert await behind.count() == 250
@@ -74,7 +74,7 @@ async def test_adds_at_the_same_time_each_get_their_own_answer(behind: Queue, pr
 
 
 async def test_a_bulk_is_added_once_and_in_order(behind: Queue, proxy: Proxy) -> None:
-    proxy.lose_reply(runs("add"))
+    proxy.lose_reply(runs("add_plain"))
     jobs = await behind.add_many([("work", n) for n in range(450)])
 
     assert [job.id for job in jobs if isinstance(job, Job)] == [str(n) for n in range(2, 452)]

@@ -66,6 +66,7 @@ class ClusterWire:
         self._client.result_callbacks.pop("SCAN", None)
         self._turns = asyncio.Semaphore(_CALLS)
         self.lost: bool = False
+        self.scripts: set[str] = set()
 
     async def nodes(self) -> list[ClusterNode]:
         """All nodes that can be written to."""

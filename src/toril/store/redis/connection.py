@@ -49,7 +49,12 @@ class Connection:
         self._name = name
         self._patience = patience
         self._wire: Wire | ClusterWire | None = None
-        self._connecting = asyncio.Lock()
+        self._connecting: asyncio.Task[Wire | ClusterWire] | None = None
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the server does what is asked at the same time in the order in which it was asked."""
+        return self.address.kind != "cluster"
 
     async def run(self, name: str, queue: QueueRef, *args: Word) -> Any:
         """Run a script on a queue.
@@ -61,21 +66,25 @@ class Connection:
         run = script(name)
         if len(args) != len(run.args):
             raise TypeError(f"{name} takes {run.args}, got {len(args)} arguments")
+        wire = await self._alive()
         key = queue.base + "meta"
         try:
-            return await self._ask(("EVALSHA", run.digest, 1, key, *args))
-        except ServerError as error:
-            if not str(error).startswith("NOSCRIPT"):
-                raise self._translated(str(error), run) from error
-        try:
-            return await self._ask(("EVAL", run.source, 1, key, *args))
+            if run.digest in wire.scripts:
+                try:
+                    return await wire.ask(("EVALSHA", run.digest, 1, key, *args))
+                except ServerError as error:
+                    if not str(error).startswith("NOSCRIPT"):
+                        raise
+            # Whoever comes behind this one on the same connection can count on the script being there.
+            wire.scripts.add(run.digest)
+            return await wire.ask(("EVAL", run.source, 1, key, *args))
         except ServerError as error:
             raise self._translated(str(error), run) from error
 
     async def command(self, *words: Word) -> Any:
         """Run one plain command; its reply is not reshaped."""
         try:
-            return await self._ask(words)
+            return await (await self._alive()).ask(words)
         except ServerError as error:
             raise self._translated(str(error)) from error
 
@@ -123,24 +132,24 @@ class Connection:
         lines = (line.partition(":") for line in report.decode().splitlines() if not line.startswith("#"))
         return {name: value for name, _, value in lines if name}
 
-    async def _ask(self, words: tuple[Word, ...]) -> Any:
-        wire = self._wire
-        if wire is None or wire.lost:
-            wire = await self._connect()
-        return await wire.ask(words)
-
     async def _alive(self) -> Wire | ClusterWire:
         return self._wire if self._wire is not None and not self._wire.lost else await self._connect()
 
     async def _connect(self) -> Wire | ClusterWire:
-        async with self._connecting:
-            if self._wire is None or self._wire.lost:
-                if self.address.kind == "cluster":
-                    self._wire = ClusterWire(self.address, self._name, self._patience)
-                else:
-                    self._wire = await self.address.connect(self._name, self._patience)
-                self.connects += 1
-            return self._wire
+        """All who wait for the connection get it in the order in which they came."""
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.create_task(self._new_wire())
+            self._connecting.add_done_callback(_heed)
+        return await asyncio.shield(self._connecting)
+
+    async def _new_wire(self) -> Wire | ClusterWire:
+        if self.address.kind == "cluster":
+            wire = ClusterWire(self.address, self._name, self._patience)
+        else:
+            wire = await self.address.connect(self._name, self._patience)
+        self.connects += 1
+        self._wire = wire
+        return wire
 
     def _translated(self, message: str, run: Script | None = None) -> StoreError:
         """The server's error as one of ours."""
@@ -160,9 +169,18 @@ class Connection:
 
     async def close(self) -> None:
         """Close the connection; the next call would make a new one."""
+        if self._connecting is not None and not self._connecting.done():
+            self._connecting.cancel()
+            await asyncio.wait([self._connecting])
         wire, self._wire = self._wire, None
         if wire is not None:
             await wire.close()
+
+
+def _heed(connecting: asyncio.Task[Wire | ClusterWire]) -> None:
+    """Whoever waited hears of an error; if nobody waits any more, nobody need hear of it."""
+    if not connecting.cancelled():
+        connecting.exception()
 
 
 def literally(part: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any
 
 from toril.errors import JobError
@@ -12,11 +13,13 @@ from toril.store.redis.changes import JobChanges
 from toril.store.redis.coalesce import Coalescer
 from toril.store.redis.codec import pack, pack_claim, read_taken, refusal
 from toril.store.redis.connection import Connection
-from toril.store.redis.sender import Refused, Sender, refusal_of
+from toril.store.redis.sender import MOST_UNDER_WAY, Refused, Sender, refusal_of
 from toril.store.values import Added, Claim, NewJob, Settled, Settlement, Taken
 
 # Jobs in one call of the add script: enough to share its cost, and below 3 ms of the server's time.
-_JOBS_A_CALL = 200
+_JOBS_A_CALL = 100
+# Calls of one `add_many` under way at a time.
+_CALLS_AHEAD = 6
 # A call is closed when its jobs weigh so many bytes, so that large ones don't hold the server up.
 _HEAVIEST_CALL = 1_000_000
 
@@ -36,46 +39,44 @@ class RedisJobs(JobChanges):
     def __init__(self, connection: Connection, now_ms: Callable[[], int], *, receipts: bool) -> None:
         super().__init__(connection, now_ms)
         self._receipts = receipts
+        self._lanes = MOST_UNDER_WAY if connection.in_order else 1
         self._adders: dict[QueueRef, Coalescer[NewJob, Added]] = {}
-        self._bulk: dict[QueueRef, Sender] = {}
+        self._senders: dict[QueueRef, Sender] = {}
 
     async def add(self, queue: QueueRef, job: NewJob) -> Added:
         """Add a job; adds of the same moment share a call."""
         adder = self._adders.get(queue)
         if adder is None:
-            sender = self._sender(queue)
-            adder = self._adders[queue] = Coalescer(sender.send, _weight)
+            send = self._sender(queue).send
+            adder = self._adders[queue] = Coalescer(send, _weight, lanes=self._lanes)
         return await adder.ask(job)
 
     async def add_many(
         self, queue: QueueRef, jobs: Sequence[NewJob], *, atomic: bool
     ) -> list[Added | JobError]:
         """Add jobs in order, each with its own answer; all or none of them if ``atomic``."""
-        sender = self._bulk_sender(queue)
+        sender = self._sender(queue)
         if atomic:
             return await self._add_all_or_none(sender, queue, jobs)
-        answers: list[Added | JobError] = []
-        for chunk in _chunks(jobs):
-            answers.extend(await sender.send(chunk))
-        return answers
+        ahead = min(_CALLS_AHEAD, self._lanes)
+        return await _in_turn((sender.send(chunk) for chunk in _chunks(jobs)), ahead)
 
     async def add_tree(
         self, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str], *, strict: bool
     ) -> list[Added | JobError]:
         """Add jobs of several queues at once, parents before their children; all or none if ``strict``."""
-        sender = self._bulk_sender(queue)
+        sender = self._sender(queue)
         if strict:
             return await self._add_all_or_none(sender, queue, jobs, parents)
         return await sender.send(jobs, parents)
 
-    def _bulk_sender(self, queue: QueueRef) -> Sender:
-        sender = self._bulk.get(queue)
-        if sender is None:
-            sender = self._bulk[queue] = self._sender(queue)
-        return sender
-
     def _sender(self, queue: QueueRef) -> Sender:
-        return Sender(self._connection, queue, self._now_ms, receipts=self._receipts)
+        sender = self._senders.get(queue)
+        if sender is None:
+            sender = self._senders[queue] = Sender(
+                self._connection, queue, self._now_ms, receipts=self._receipts
+            )
+        return sender
 
     async def _add_all_or_none(
         self, sender: Sender, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str] = ()
@@ -119,6 +120,26 @@ class RedisJobs(JobChanges):
 
 def _weight(job: NewJob) -> int:
     return len(job.data) + len(job.opts)
+
+
+async def _in_turn(
+    calls: Iterable[Coroutine[Any, Any, list[Added | JobError]]], ahead: int
+) -> list[Added | JobError]:
+    """Answers of calls that go out one behind the other, ``ahead`` of them before the first is answered."""
+    answers: list[Added | JobError] = []
+    under_way: deque[asyncio.Task[list[Added | JobError]]] = deque()
+    try:
+        for call in calls:
+            under_way.append(asyncio.create_task(call))
+            if len(under_way) == ahead:
+                answers.extend(await under_way.popleft())
+        while under_way:
+            answers.extend(await under_way.popleft())
+    finally:
+        for call in under_way:
+            call.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+    return answers
 
 
 def _chunks(jobs: Sequence[NewJob]) -> Iterator[list[NewJob]]:

@@ -1,4 +1,8 @@
-"""Sending adds: in batches, and safely again when an answer was lost on its way."""
+"""Sending adds: in batches, and safely again when an answer was lost on its way.
+
+A call goes out by one of the queue's producers. Each has one call under way at a time, so one receipt is
+enough for it; more producers than one let the server work on a batch while the answers to another are read.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,13 @@ from toril.model.job import JobRecord
 from toril.model.names import QueueRef
 from toril.store.redis.codec import fields_of, pack, refusal
 from toril.store.redis.connection import Connection
+from toril.store.redis.wire import Word
 from toril.store.values import Added, NewJob
 
+#: Calls of one queue under way at a time: enough for a slow link, and few enough that others get their turn.
+MOST_UNDER_WAY = 8
+# Jobs that one call of the plain script may carry: its stack bounds how many ids it can push at once.
+_MOST_PLAIN = 1000
 # Seconds that an add is tried for when the server does not answer, and the pauses between tries.
 _PATIENCE = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
@@ -27,8 +36,16 @@ class Refused(Exception):
         self.numbers = numbers
 
 
+class _Producer:
+    """One that the server keeps a receipt for."""
+
+    def __init__(self) -> None:
+        self.id: str = uuid.uuid4().hex
+        self.requests: int = 0
+
+
 class Sender:
-    """One producer on one queue. It has one call under way at a time, so one receipt is enough for it."""
+    """Sends the adds of one queue."""
 
     def __init__(
         self, connection: Connection, queue: QueueRef, now_ms: Callable[[], int], *, receipts: bool
@@ -36,9 +53,10 @@ class Sender:
         self._connection = connection
         self._queue = queue
         self._now_ms = now_ms
-        self._producer = uuid.uuid4().hex if receipts else ""
-        self._requests = 0
-        self._turn = asyncio.Lock()
+        self._receipts = receipts
+        self._turns = asyncio.Semaphore(MOST_UNDER_WAY)
+        # The one that was used last comes first, so that few are used if few calls are under way.
+        self._idle: list[_Producer] = []
 
     async def send(self, jobs: Sequence[NewJob], parents: Sequence[str] = ()) -> list[Added | JobError]:
         """Add jobs; each gets its own answer.
@@ -67,23 +85,36 @@ class Sender:
         return [self._answer(job, answer) for job, answer in zip(jobs, reply, strict=True)]
 
     async def _ask(self, jobs: Sequence[NewJob], atomic: str, parents: Sequence[str]) -> Sequence[Any]:
-        packed, release = pack(jobs), pack(list(parents)) if parents else b""
-        async with self._turn:
-            self._requests += 1
-            request, again, now = str(self._requests), "0", self._now_ms()
-            loop = asyncio.get_running_loop()
-            deadline, pause = loop.time() + _PATIENCE, _FIRST_PAUSE
-            while True:
-                try:
-                    return await self._connection.run(
-                        "add", self._queue, packed, self._producer, request, again, atomic, release, now
-                    )
-                except StoreUnavailable:
-                    # Without a receipt it can't be known whether the jobs were added.
-                    if not self._producer or loop.time() + pause > deadline:
-                        raise
-                await asyncio.sleep(pause)
-                again, pause = "1", min(2 * pause, _LONGEST_PAUSE)
+        packed = pack(jobs)
+        if not parents and len(jobs) <= _MOST_PLAIN and all(map(_is_plain, jobs)):
+            # None of them can be refused, so they are all or none in any case.
+            return await self._take_turn("add_plain", packed)
+        release = pack(list(parents)) if parents else b""
+        return await self._take_turn("add", packed, atomic, release, self._now_ms())
+
+    async def _take_turn(self, script: str, packed: bytes, *terms: Word) -> Any:
+        async with self._turns:
+            producer = self._idle.pop() if self._idle else _Producer()
+            producer.requests += 1
+            receipt = producer.id if self._receipts else ""
+            try:
+                return await self._insist(script, (packed, receipt, str(producer.requests)), terms)
+            finally:
+                self._idle.append(producer)
+
+    async def _insist(self, script: str, request: tuple[Word, ...], terms: tuple[Word, ...]) -> Any:
+        """Ask until there is an answer, or for some seconds; with a receipt nothing is added twice."""
+        loop = asyncio.get_running_loop()
+        deadline, pause, again = loop.time() + _PATIENCE, _FIRST_PAUSE, "0"
+        while True:
+            try:
+                return await self._connection.run(script, self._queue, *request, again, *terms)
+            except StoreUnavailable:
+                # Without a receipt it can't be known whether the jobs were added.
+                if not self._receipts or loop.time() + pause > deadline:
+                    raise
+            await asyncio.sleep(pause)
+            again, pause = "1", min(2 * pause, _LONGEST_PAUSE)
 
     def _answer(self, job: NewJob, answer: Any) -> Added | JobError:
         if isinstance(answer, bytes):
@@ -92,6 +123,10 @@ class Sender:
             return refusal_of(answer, job, self._queue)
         id = answer[0].decode()
         return Added(id, JobRecord(queue_of(job, self._queue), id, fields_of(answer[1])))
+
+
+def _is_plain(job: NewJob) -> bool:
+    return not (job.more or job.id or job.delay_ms or job.priority or job.lifo)
 
 
 def queue_of(job: NewJob, queue: QueueRef) -> QueueRef:

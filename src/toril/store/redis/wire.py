@@ -34,6 +34,7 @@ class Wire(asyncio.Protocol):
 
     Attributes:
         lost: Whether it can't be used any more.
+        scripts: Digests of the scripts that were sent whole.
     """
 
     def __init__(self, patience: float | None) -> None:
@@ -44,6 +45,7 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._watch: asyncio.TimerHandle | None = None
         self.lost: bool = False
+        self.scripts: set[str] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
