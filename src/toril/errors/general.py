@@ -127,6 +127,6 @@ class RemoteError(TorilError):
         kind: Name of its class.
     """
 
-    def __init__(self, message: str, kind: str) -> None:
+    def __init__(self, message: str, kind: str = "") -> None:
         super().__init__(message)
         self.kind = kind

@@ -38,7 +38,7 @@ def _rebuilt(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, 
 def failure_of(error: BaseException) -> Failure:
     """An error, ready to be sent. This never fails."""
     kind, text = type(error).__qualname__, reason_of(error)
-    return Failure(kind, text, stack_of(error), _pickled(error, kind, text))
+    return Failure(kind, text, stack_of(error), _pickled(error, text))
 
 
 def error_of(failure: Failure) -> BaseException:
@@ -46,14 +46,14 @@ def error_of(failure: Failure) -> BaseException:
     try:
         error = pickle.loads(failure.pickled)
     except Exception:
-        # Its class is not to be had here.
+        # It could not be pickled, or its class is not to be had here.
         error = RemoteError(failure.text, failure.kind)
     if failure.stack:
         error.__cause__ = RemoteTraceback(failure.stack)
     return error
 
 
-def _pickled(error: BaseException, kind: str, text: str) -> bytes:
+def _pickled(error: BaseException, text: str) -> bytes:
     for likeness in _likenesses(error):
         try:
             out = io.BytesIO()
@@ -64,7 +64,7 @@ def _pickled(error: BaseException, kind: str, text: str) -> bytes:
         except Exception:
             # Whatever its class does to be pickled does not work.
             continue
-    return pickle.dumps(RemoteError(text, kind))
+    return b""
 
 
 def _likenesses(error: BaseException) -> Iterator[BaseException]:

@@ -64,7 +64,7 @@ class Failure(NamedTuple):
         kind: Name of its class.
         text: What it says.
         stack: Its traceback.
-        pickled: The error itself, or the nearest to it that can be pickled.
+        pickled: The error itself, or the nearest to it that can be pickled; empty if there is none.
     """
 
     kind: str
