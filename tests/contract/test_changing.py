@@ -130,7 +130,7 @@ async def test_a_finished_job_tells_its_outcome(teller: Teller) -> None:
     assert (await teller.store.jobs.outcome(teller.queue, "1"))[0] == "unfinished"
     await teller.take()
     await teller.settle(Finish("1", "token", "completed", '"x"'))
-    state, record = await teller.store.jobs.outcome(teller.queue, "1")
+    state, record, _ = await teller.store.jobs.outcome(teller.queue, "1")
 
     assert (state, record.return_value) == ("completed", "x")
 

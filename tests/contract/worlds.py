@@ -48,7 +48,7 @@ class World:
 
     def _take_the_way(self) -> None:
         """Have everything done the long way, by which the short ones are measured."""
-        setattr(self.jobs, "_turns", _LongWay())
+        vars(self.jobs)["_turns"] = _LongWay()
 
     def begin(self) -> None:
         """Empty the database and forget all."""
@@ -201,7 +201,7 @@ class BatchedWorld(World):
 
     def _take_the_way(self) -> None:
         self.turns = 0
-        turns = getattr(self.jobs, "_turns")
+        turns = vars(self.jobs)["_turns"]
         take = turns.take
 
         async def counted(*words: Any) -> Taken | None:
@@ -209,7 +209,7 @@ class BatchedWorld(World):
             self.turns += taken is not None
             return taken
 
-        setattr(turns, "take", counted)
+        vars(turns)["take"] = counted
 
     async def add(self, queue: QueueRef, jobs: Sequence[NewJob], how: str) -> list[Added | JobError]:
         if how == "concurrent":

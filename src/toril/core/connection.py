@@ -44,7 +44,7 @@ class Access:
         """Who waits for jobs of this queue to finish."""
         reader = self.readers.get(queue)
         if reader is None:
-            reader = self.readers[queue] = ResultReader(self.store, self.feed_of(queue), queue)
+            reader = self.readers[queue] = ResultReader(self.feed_of(queue), queue)
         return reader
 
     async def leave(self) -> None:

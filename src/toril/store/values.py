@@ -121,12 +121,14 @@ class Taken:
         limited_ms: The queue's rate limit lets no job start for so long.
         next_due_ms: When the next delayed job is due, in ms since the epoch; 0 if none is known.
         closed: The queue is paused or at its global concurrency.
+        more: More are ready, but these are large enough for one answer.
     """
 
     jobs: list[JobRecord] = field(default_factory=list[JobRecord])
     limited_ms: int = 0
     next_due_ms: int = 0
     closed: bool = False
+    more: bool = False
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """The feeder: settles what the slots have run and takes new jobs for all free slots, in the same call.
 
-One call is under way at a time; what comes in meanwhile rides in the next one. While nothing is to be had,
-a listener waits for word of jobs on a connection of its own.
+What comes in while a call is under way rides in the next one. When that is half of all there is, it goes at once:
+the server works on one half while the other is run. A server that is far away gets more calls, each as large as
+a call may be. While nothing is to be had, a listener waits for word of jobs on a connection of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from toril.core.worker.settings import Settings
 from toril.errors import StoreError
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
+from toril.model.pace import Pace
 from toril.store.contract import Store
 from toril.store.values import Claim, Finish, Settled, Taken
 
@@ -48,6 +50,7 @@ class _Call:
     settlings: list[Settling]
     claim: Claim | None
     at_ms: int
+    words: int = 0
     again: bool = False
 
 
@@ -75,8 +78,13 @@ class Feeder:
         self._limited = False
         self._limit_ends = 0.0
         self._was_busy = False
-        self._next_due_ms = 0
+        self._due_ms = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._words = 0
         self._under_way = 0
+        self._claimed = 0
+        self._pace = Pace()
+        self._beside: set[asyncio.Task[None]] = set()
         self.concurrency: int = settings.concurrency
         self.held: int = 0
         self.taking = True
@@ -96,6 +104,8 @@ class Feeder:
         """A slot is through with a job."""
         self._done.append(settling)
         self._work.set()
+        if self._under_way and self._is_full():
+            self._call_beside()
 
     def forget(self) -> None:
         """A job is not held any more, though it was not settled."""
@@ -103,8 +113,9 @@ class Feeder:
         self._work.set()
 
     def wake(self) -> None:
-        """Something changed that the feeder should look at: more slots, taking allowed."""
+        """Something changed that the feeder should look at: more slots, taking allowed, word of a job."""
         self._hopeful = True
+        self._words += 1
         self._work.set()
 
     async def idle(self) -> None:
@@ -115,8 +126,17 @@ class Feeder:
 
     async def feed(self) -> None:
         """Settle and take until cancelled."""
+        try:
+            await self._feed()
+        except asyncio.CancelledError:
+            for task in self._beside:
+                task.cancel()
+            raise
+
+    async def _feed(self) -> None:
         while True:
-            call = self._next_call()
+            # Beside another one a call leaves only when it is full; what is less goes when that is answered.
+            call = self._next_call() if not self._under_way or self._is_full() else None
             if call is not None:
                 await self._carry_out(call)
                 continue
@@ -124,6 +144,19 @@ class Feeder:
             if not self.held:
                 self._idle.set()
             await self._work.wait()
+
+    def _call_beside(self) -> None:
+        """Don't wait for the answers to calls under way, as long as there is room for more."""
+        if self._under_way < self._pace.room and (call := self._next_call()):
+            task = asyncio.create_task(self._carry_out(call))
+            self._beside.add(task)
+            task.add_done_callback(self._called_beside)
+
+    def _called_beside(self, task: asyncio.Task[None]) -> None:
+        self._beside.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._slots.report(error)
+        self._work.set()
 
     def _next_call(self) -> _Call | None:
         settlings: list[Settling] = []
@@ -138,6 +171,8 @@ class Feeder:
             wanted = 0
         if not settlings and not wanted:
             return None
+        self._under_way += 1
+        self._claimed += wanted
         claim = None
         if wanted:
             claim = Claim(
@@ -147,17 +182,21 @@ class Feeder:
                 worker=self._settings.name,
                 limit=self._settings.limit,
             )
-        return _Call(settlings, claim, self._store.now_ms())
+        return _Call(settlings, claim, self._store.now_ms(), self._words)
 
     def _wanted(self) -> int:
         if not self.taking or self._limited:
             return 0
-        # With more slots than a call takes, two halves alternate: one runs while the other is settled.
-        most = min(_MOST_A_CALL, max(1, (self.concurrency + 1) // 2))
-        return max(min(self.concurrency - self.held, most), 0)
+        return max(min(self.concurrency - self.held - self._claimed, self._share()), 0)
+
+    def _share(self) -> int:
+        """Jobs in a call: two halves of the slots alternate, one runs while the other is settled."""
+        return min(_MOST_A_CALL, max(1, (self.concurrency + 1) // 2))
+
+    def _is_full(self) -> bool:
+        return len(self._done) >= self._share()
 
     async def _carry_out(self, call: _Call) -> None:
-        self._under_way += 1
         try:
             settled = await self._ask(call)
         except Exception as error:
@@ -165,8 +204,10 @@ class Feeder:
             return
         finally:
             self._under_way -= 1
+            if call.claim:
+                self._claimed -= call.claim.count
         if call.claim is not None:
-            self._receive(settled.taken, call.claim)
+            self._receive(settled.taken, call.claim, call.words)
         for settling, answer in zip(call.settlings, settled.answers, strict=True):
             settling.at_ms = call.at_ms
             if settling.limited:
@@ -188,6 +229,7 @@ class Feeder:
                 self._slots.unsettled(settling)
             return
         for settling in call.settlings:
+            self._under_way += 1
             await self._carry_out(_Call([settling], None, call.at_ms, again=True))
 
     async def _ask(self, call: _Call) -> Settled:
@@ -195,6 +237,7 @@ class Feeder:
         settlements = [settling.settlement for settling in call.settlings if settling.settlement is not None]
         pause = _FIRST_PAUSE
         while True:
+            begun = time.monotonic()
             try:
                 settled = await self._store.jobs.settle(
                     self._queue, settlements, call.claim, at_ms=call.at_ms, again=call.again
@@ -206,6 +249,7 @@ class Feeder:
                 pause = min(2 * pause, self._settings.run_retry_delay)
             else:
                 self._deaf.pop("calls", None)
+                self._pace.took(time.monotonic() - begun)
                 return settled
 
     def _lost(self, who: str, error: StoreError) -> None:
@@ -214,14 +258,15 @@ class Feeder:
             self._slots.report(error)
         self._deaf.setdefault(who, time.monotonic())
 
-    def _receive(self, taken: Taken, claim: Claim) -> None:
+    def _receive(self, taken: Taken, claim: Claim, words: int) -> None:
         self.held += len(taken.jobs)
-        self._next_due_ms = taken.next_due_ms
+        if taken.next_due_ms or self._due_ms:
+            self._expect(taken.next_due_ms)
         if taken.jobs:
             self._was_busy = True
             self._slots.start_jobs(taken.jobs)
-        # Fewer than asked for: there is no more to be had until word of it comes.
-        self._hopeful = len(taken.jobs) == claim.count
+        # Fewer than asked for: there is no more to be had until word of it comes, if none has come meanwhile.
+        self._hopeful = len(taken.jobs) == claim.count or taken.more or words != self._words
         if taken.limited_ms > 0:
             self._rest(taken.limited_ms)
         elif not self._hopeful:
@@ -229,6 +274,25 @@ class Feeder:
             if not taken.jobs and not taken.closed and self._was_busy:
                 self._was_busy = False
                 self._slots.drained()
+
+    def _expect(self, due_ms: int) -> None:
+        """Look when the next delayed job is due, by a timer of our own.
+
+        An idle server looks only ten times a second whether a wait is over. The call that takes the job makes
+        it look, which ends the listener's wait as well.
+        """
+        self._due_ms = due_ms
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if due_ms:
+            seconds = max(due_ms - self._store.now_ms(), 1) / 1000
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self._alarmed)
+
+    def _alarmed(self) -> None:
+        self._due_ms = 0
+        self._quiet.clear()
+        self.wake()
 
     def _rest(self, limited_ms: int) -> None:
         """The queue is limited: take nothing until the limit is over, the last one if there are more."""
@@ -251,7 +315,7 @@ class Feeder:
             while True:
                 await self._quiet.wait()
                 try:
-                    await self._hear(waiter.wait)
+                    heard = await self._hear(waiter.wait)
                     self._deaf.pop("listening", None)
                     pause = _FIRST_PAUSE
                 except StoreError as error:
@@ -259,9 +323,12 @@ class Feeder:
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, self._settings.run_retry_delay)
                     await self._probe(waiter.wait)
-                self._quiet.clear()
-                self.wake()
+                    heard = True
+                if heard:
+                    self._quiet.clear()
+                    self.wake()
         finally:
+            self._expect(0)
             self._deaf.pop("listening", None)
             await waiter.close()
 
@@ -271,19 +338,16 @@ class Feeder:
             await wait(0)
             self._deaf.pop("listening", None)
 
-    async def _hear(self, wait: Callable[[float], Any]) -> None:
-        """Return as soon as a job may be had: at a word, at the time of a delayed job, or to look anyway."""
-        due_ms = self._next_due_ms
+    async def _hear(self, wait: Callable[[float], Any]) -> bool:
+        """Wait until a job may be had: at a word, or to look anyway. False if the alarm has seen to it."""
         while True:
-            timeout = self._settings.drain_delay
+            due_ms, timeout = self._due_ms, self._settings.drain_delay
             if due_ms:
-                timeout = (due_ms - self._store.now_ms()) / 1000
-                if timeout <= 0:
-                    return
+                timeout = max(due_ms - self._store.now_ms(), 0) / 1000
             word = await wait(timeout)
             if not word or word <= self._store.now_ms():
-                return
-            due_ms = min(due_ms, word) if due_ms else word
+                return word is not None or self._due_ms == due_ms
+            self._expect(min(self._due_ms, word) if self._due_ms else word)
 
 
 def _weight(settling: Settling) -> int:
