@@ -19,11 +19,10 @@ class JobHandle(JobRecord):
     Attributes:
         created: Whether the ``add`` that returned it made it; ``False`` if it existed before.
         link: The way to its store.
-        on_cancel: Called when the handler, which runs in a thread, is told to end.
         on_progress: Called after progress was reported through this object, with the job and the progress.
     """
 
-    __slots__ = ("created", "link", "on_cancel", "on_progress")
+    __slots__ = ("created", "link", "on_progress")
 
     def __init__(  # the record's own parts, and the way to its store
         self,
@@ -38,7 +37,6 @@ class JobHandle(JobRecord):
         super().__init__(queue, id, fields, token)
         self.link: StoreLink = link
         self.created: bool = created
-        self.on_cancel: Callable[[], None] | None = None
         self.on_progress: Callable[[Any, Any], None] | None = None
 
     @classmethod

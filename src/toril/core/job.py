@@ -253,15 +253,17 @@ class Job(JobFamily):
 
     async def _has_finished(self, access: Access, results: ResultReader, word: Word) -> bool:
         """Whether the job has completed: by the event that told so, else by a look."""
-        state = "completed"
-        if word.event is None or word.event["event"] != state:
+        before, state = word.event, "completed"
+        if before is None or before["event"] != state:
             state = await self._look(access, results, word)
-        if word.event is not None:
+        # An event that comes during a look that was too early for it is left for the next look.
+        event = before if state == "unfinished" else word.event
+        if event is not None:
             # A job that is removed when it finishes has told its result, but can't be read any more.
-            state = word.event["event"]
+            state = event["event"]
             for name in ("returnvalue", "failedReason"):
-                if name in word.event:
-                    self.fields[name.encode()] = word.event[name].encode()
+                if name in event:
+                    self.fields[name.encode()] = event[name].encode()
         if state == "failed":
             raise await self._failure(access)
         if state in ("missing", "removed"):

@@ -1,4 +1,4 @@
-"""What a handler in a thread is told, since nothing can be raised in it from outside."""
+"""What a plain handler is told, in a thread or a child, since nothing can be raised in it from outside."""
 
 from __future__ import annotations
 

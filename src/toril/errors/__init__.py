@@ -25,6 +25,8 @@ TorilError
 │   ├── JobTimeout (TimeoutError)       the handler ran longer than it may; raised by workers
 │   ├── JobFailed                       what ``Job.result`` raises for a failed job
 │   └── JobRemoved                      what ``Job.result`` raises for a job that is gone
+├── ChildProcessDied                    the child process that ran a job is gone, or could not start
+├── RemoteError                         what a handler raised in a child, if that can't be carried over
 ├── ReaderReplaced                      another process reads events under the same name
 ├── QueueInUse                          a queue with running jobs can't be obliterated
 └── ResultTimeout (TimeoutError)        ``Job.result`` waited long enough
@@ -53,11 +55,13 @@ SoftTimeout (asyncio.CancelledError)    raised inside a handler that should come
 """
 
 from toril.errors.general import (
+    ChildProcessDied,
     EmbeddedServerError,
     MissingExtra,
     OptionError,
     QueueInUse,
     ReaderReplaced,
+    RemoteError,
     ResultTimeout,
     ScriptError,
     StoreError,
@@ -109,6 +113,7 @@ __all__ = [
     "AlreadyMoved",
     "ChildFailed",
     "ChildFailure",
+    "ChildProcessDied",
     "Delay",
     "DelayedError",
     "DuplicateJob",
@@ -137,6 +142,7 @@ __all__ = [
     "RateLimit",
     "RateLimitError",
     "ReaderReplaced",
+    "RemoteError",
     "ResultTimeout",
     "Retry",
     "ReturnToWait",

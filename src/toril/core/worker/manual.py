@@ -15,6 +15,7 @@ from toril.core.signals import Listener, Signals
 from toril.core.worker.closing import Closing
 from toril.core.worker.inject.depends import Depends
 from toril.core.worker.inject.injector import Injector, Overrides
+from toril.core.worker.isolation.main_module import refuse_while_loading
 from toril.core.worker.lifecycle import Lifecycle
 from toril.core.worker.routes import Handlers, call_of
 from toril.core.worker.run import Runner, Settling
@@ -98,9 +99,7 @@ class ManualWorker(Linked):
     def _equip(self, overrides: Overrides) -> None:
         """Plan what is called with jobs, and what is made for it."""
         settings, injector = self._settings, Injector(self.report, overrides)
-        self._call = (
-            call_of(self._handlers, injector, settings.middleware) if self._handlers is not None else None
-        )
+        self._call = call_of(self._handlers, settings, injector) if self._handlers is not None else None
         self._injector = injector
         self._life = Lifecycle(
             injector, settings.on_start, settings.on_stop, self.report, self._patience.see_out
@@ -124,6 +123,7 @@ class ManualWorker(Linked):
         self._equip({**self._injector.overrides, make: fake})
 
     def _runner(self, access: Access) -> Runner:
+        refuse_while_loading()
         return Runner(self._call, self._settings, access.store)
 
     def _claim(self, token: str | None) -> Claim:
@@ -308,9 +308,10 @@ class ManualWorker(Linked):
 
     async def close(self) -> None:
         """Leave the server, and clean up behind resources."""
-        await self._life.end(self)
         if self._call is not None:
-            self._call.close()
+            # The children first: nothing of a handler goes on behind `on_stop`.
+            await self._call.close()
+        await self._life.end(self)
         if self._waiter is not None:
             await self._waiter.close()
         await self._link.close()

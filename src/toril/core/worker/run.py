@@ -96,7 +96,7 @@ class Runner:
         self._settings = settings
         self._store = store
         self._rules = settings.time_rules
-        self.interrupts: Interrupts = Interrupts(settings.cancel_grace)
+        self.interrupts: Interrupts = Interrupts(max(settings.cancel_grace, settings.longest_end))
         self._calls, self._reasons = self.interrupts.calls, self.interrupts.reasons
         self._keep_completed = settings.keep_completed.wire
         self._points = settings.metrics_points or False

@@ -8,6 +8,8 @@ from typing import Any, TypedDict
 
 from toril.core.middleware import RunMiddleware, check_middleware
 from toril.core.repeat import RepeatStrategy
+from toril.core.worker.isolation.choice import Choice, read_isolation, uses_children
+from toril.core.worker.isolation.options import CHILD_READERS, ChildHook, ChildOptions, refuse_idle
 from toril.core.worker.lifecycle import Hook
 from toril.errors import OptionError
 from toril.model.checks import check_bool, check_int, check_mapping
@@ -41,7 +43,8 @@ class WorkerOptions(TypedDict, total=False):
             say; a mapping gives limits by the name of jobs, ``"*"`` for all others. Default never.
         soft_timeout: ``SoftTimeout`` is raised in a handler that runs longer; in the same form. Default
             never.
-        cancel_grace: A handler that was told to end and goes on for so long loses its slot. Default 5 s.
+        cancel_grace: A handler that was told to end and goes on for so long loses its slot; its child process
+            is ended, if it runs in one. Default 5 s.
         drain_delay: Longest wait for word of a job before looking anyway. Default 5 s.
         run_retry_delay: Longest pause between tries when the server does not answer. Default 15 s.
         maximum_rate_limit_delay: Longest wait for a rate limit to end before looking anyway. Default 30 s.
@@ -54,6 +57,12 @@ class WorkerOptions(TypedDict, total=False):
         middleware: Called around each handler, the first one outermost. Default none.
         on_start: Called with the worker before it takes its first job, in each process. Default none.
         on_stop: Called with the worker after its last job. Default none.
+        isolation: Where handlers run: on the event ``"loop"``, in a ``"thread"`` or in a child ``"process"``;
+            or one of these for each name of jobs. Default by the kind of function.
+        max_jobs_per_child: A child that ran so many jobs is replaced. Default no bound.
+        max_memory_per_child: One that has more bytes than that after a job is replaced. Default no bound.
+        on_child_start: Called by each child before its first job; plain or ``async``. Default none.
+        on_child_stop: Called by each child that leaves in order; plain or ``async``. Default none.
     """
 
     name: str | None
@@ -80,6 +89,11 @@ class WorkerOptions(TypedDict, total=False):
     middleware: Sequence[RunMiddleware]
     on_start: Hook | None
     on_stop: Hook | None
+    isolation: str | Mapping[str, str] | None
+    max_jobs_per_child: int | None
+    max_memory_per_child: int | None
+    on_child_start: ChildHook | None
+    on_child_stop: ChildHook | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,6 +126,8 @@ class Settings:
     middleware: Sequence[RunMiddleware] = ()
     on_start: Hook | None = None
     on_stop: Hook | None = None
+    isolation: Choice = None
+    children: ChildOptions = field(default_factory=ChildOptions)
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Settings:
@@ -134,8 +150,16 @@ class Settings:
                 "lock_renew_time", options.get("lock_renew_time"), "must be below lock_duration"
             )
         settings.time_rules = TimeRules(settings.timeouts, settings.soft_timeouts)
+        settings.children.grace = settings.cancel_grace
         settings.keep_completed = resolve_keep(None, settings.remove_on_complete)
+        if not uses_children(settings.isolation):
+            refuse_idle(options)
         return settings
+
+    @property
+    def longest_end(self) -> float:
+        """Seconds after which handlers that were told to end have ended, if they run in children."""
+        return self.children.longest_end if uses_children(self.isolation) else 0.0
 
 
 def check_concurrency(value: object) -> int:
@@ -204,6 +228,14 @@ def _retention(settings: Settings, option: str, value: Any) -> None:
     setattr(settings, option, parse_keep(value, option))
 
 
+def _isolation(settings: Settings, option: str, value: Any) -> None:
+    settings.isolation = read_isolation(option, value)
+
+
+def _children(settings: Settings, option: str, value: Any) -> None:
+    CHILD_READERS[option](settings.children, option, value)
+
+
 _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "name": _name,
     "concurrency": _whole_into("concurrency", 1),
@@ -229,4 +261,6 @@ _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "middleware": _middleware,
     "on_start": _function_that("takes the worker"),
     "on_stop": _function_that("takes the worker"),
+    "isolation": _isolation,
+    **dict.fromkeys(CHILD_READERS, _children),
 }

@@ -13,12 +13,15 @@ from toril.core.job import Job
 _TURN = 0.001
 # A slot that finds more jobs wakes so many others; doubling reaches all of them in few turns of the loop.
 _WAKE = 2
-#: Seconds that the user's code has for its last words, when it is cancelled.
+#: Seconds that handlers, and other code of the user's, have for their last words when cancelled.
 LAST_WORDS = 5.0
 
 
 class Slots:
     """Runs the jobs it is given, many at once. Who gives them sees to it that they are not too many.
+
+    Args:
+        last_words: Seconds that cancelled handlers have at most.
 
     Attributes:
         run: Runs one job; it never raises. To be set before jobs are given.
@@ -28,7 +31,8 @@ class Slots:
 
     run: Callable[[Job], Awaitable[None]]
 
-    def __init__(self) -> None:
+    def __init__(self, last_words: float = LAST_WORDS) -> None:
+        self._last_words = last_words
         self._inbox: deque[Job] = deque()
         self._resting: deque[asyncio.Future[None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,7 +116,7 @@ class Slots:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=LAST_WORDS)
+            await asyncio.wait(tasks, timeout=self._last_words)
         unfinished = [*self.running, *self._inbox]
         self._inbox.clear()
         self.running.clear()

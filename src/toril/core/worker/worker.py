@@ -15,7 +15,7 @@ from toril.core.worker.manual import ManualWorker
 from toril.core.worker.routes import Handlers
 from toril.core.worker.settings import WorkerOptions, check_concurrency
 from toril.core.worker.shutdown import closing_on_signals
-from toril.core.worker.slots import Slots
+from toril.core.worker.slots import LAST_WORDS, Slots
 from toril.errors import StoreUnavailable
 from toril.model.duration import Duration, to_ms
 from toril.model.names import QueueRef
@@ -53,7 +53,7 @@ class Worker(ManualWorker):
         **options: Unpack[WorkerOptions],
     ) -> None:
         super().__init__(queue, handler, url=url, store=store, prefix=prefix, options=options)
-        self._slots = Slots()
+        self._slots = Slots(max(LAST_WORDS, self._settings.longest_end))
         # Its queues, from the start on.
         self._lanes: dict[QueueRef, Lane] = {}
         self._starting: asyncio.Task[None] | None = None
