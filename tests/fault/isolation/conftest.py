@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import psutil
@@ -27,3 +27,12 @@ def children() -> set[int]:
 def open_files() -> list[str]:
     """What this process has open."""
     return [str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+
+
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """What handlers have noted, in whatever processes; asked for before their worker is started."""
+    path = tmp_path / "notes"
+    path.touch()
+    monkeypatch.setenv("TORIL_TEST_NOTES", str(path))
+    return lambda: path.read_text().splitlines()

@@ -67,9 +67,12 @@ class ChildPool:
         try:
             return await child.run(handler, job)
         finally:
-            self._bad_starts = 0 if child.started else self._bad_starts + 1
             if child.usable:
                 self._idle.append(child)
+            if child.started:
+                self._bad_starts = 0
+            elif not child.usable:
+                self._bad_starts += 1
 
     def _warm(self) -> ChildProcess | None:
         """The child that rested last; those that have died meanwhile are passed over."""

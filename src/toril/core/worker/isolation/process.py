@@ -66,6 +66,7 @@ class ChildProcess(asyncio.Protocol):
         self._reply: asyncio.Future[Done | Failed | ChildProcessDied] | None = None
         self._obituary: ChildProcessDied | None = None
         self._killer: asyncio.TimerHandle | None = None
+        self._ready = asyncio.Event()
         self.ended: asyncio.Event = asyncio.Event()
         self.usable: bool = True
         self.started: bool = False
@@ -138,6 +139,7 @@ class ChildProcess(asyncio.Protocol):
         match message:
             case Ready():
                 self.started = True
+                self._ready.set()
             case NotReady(failure):
                 self._obituary = stillborn(failure)
                 self.leave()
@@ -169,17 +171,20 @@ class ChildProcess(asyncio.Protocol):
     async def run(self, handler: int, job: Job) -> Any:
         """Run a job; answers what its handler returns, raises what it raises.
 
-        Returns, even if cancelled, when the child is idle or gone; only who is cancelled once more while
-        the handler still has time to end does not wait for it, but kills the child.
+        Returns, even if cancelled, when the child is getting ready, idle, or gone; only who is cancelled once
+        more while the handler still has time to end does not wait for it, but kills the child.
 
         Raises:
             ChildProcessDied: The child did.
         """
+        late = None if self.started else await self._getting_ready()
         reply = self._reply = self._loop.create_future()
         self._job = job
         if self._obituary is not None:
             reply.set_result(self._obituary)
         self._write(packed(Run(handler, job.prefix, job.queue_name, job.id, job.fields, job.token)))
+        if late is not None:
+            self._write(packed(Late(str(late))))
         try:
             ending = await self._heard(reply)
         except asyncio.CancelledError:
@@ -191,6 +196,16 @@ class ChildProcess(asyncio.Protocol):
         if isinstance(ending, Done):
             return msgspec.json.decode(ending.result)
         raise ending if isinstance(ending, ChildProcessDied) else error_of(ending.failure)
+
+    async def _getting_ready(self) -> SoftTimeout | None:
+        """Wait until the child is ready, or gone; answers a soft timeout that is yet to be heard."""
+        late: SoftTimeout | None = None
+        while not self._ready.is_set():
+            try:
+                await self._ready.wait()
+            except SoftTimeout as error:
+                late = error
+        return late
 
     async def _heard(self, reply: asyncio.Future[Any]) -> Any:
         """Wait for the handler's end; a soft timeout is handed on to it."""
@@ -263,4 +278,5 @@ class ChildProcess(asyncio.Protocol):
         self._answer(self._obituary)
         for task in self._carrying:
             task.cancel()
+        self._ready.set()
         self.ended.set()
