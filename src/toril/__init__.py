@@ -74,6 +74,7 @@ from toril.errors import (
     WaitingChildrenError,
     WaitingError,
 )
+from toril.model.autoscale import Autoscale
 from toril.model.backoff import Backoff
 from toril.model.bullmq import from_bullmq
 from toril.model.cancellation import Cancellation
@@ -92,6 +93,7 @@ __all__ = [
     "AddNext",
     "AddOptions",
     "AlreadyMoved",
+    "Autoscale",
     "Backoff",
     "Batch",
     "BlockingJob",

@@ -27,6 +27,7 @@ class Lane:
         self.done = asyncio.Event()
         self.failed: list[tuple[str, str]] = []
         self.slots = Slots()
+        self.slots.all_started = lambda: None
         self.slots.run = self.run
         self.interrupts = Interrupts(5)
         self.hearer = CancelHearer(self.slots, self.interrupts, self.fail)

@@ -106,6 +106,7 @@ class Claim:
         count: At most so many jobs.
         worker: Name of the worker, if it has one.
         limit: At most so many starts in so many ms, or ``None``.
+        aged: So many of them are the oldest of those that others go before for their priority.
         after_success: Take nothing when the last settlement of the same call is refused.
     """
 
@@ -114,6 +115,7 @@ class Claim:
     count: int = 1
     worker: str | None = None
     limit: tuple[int, int] | None = None
+    aged: int = 0
     after_success: bool = False
 
 
@@ -151,8 +153,7 @@ class Renewed:
     cancelled: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(msgspec.Struct, frozen=True):
     """An answer to an add: the job's id, and the stored job where it existed before."""
 
     id: str

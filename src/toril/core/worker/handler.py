@@ -26,9 +26,9 @@ class HandlerCall:
     """A handler, ready to be called with a job.
 
     Args:
-        threads: Where it runs if it is a plain function; ``None`` for threads of its own.
+        threads: Where it runs if it is a plain function.
         option: Where the handler stands, for errors.
-        injector: Has what it is given beside its job; ``None`` for one of its own.
+        injector: Has what it is given beside its job.
 
     Attributes:
         run: Calls it; answers what it returns, raises what it raises.
@@ -40,14 +40,14 @@ class HandlerCall:
     def __init__(
         self,
         handler: Handler,
-        threads: HandlerThreads | None = None,
-        option: str = "handler",
-        injector: Injector | None = None,
+        threads: HandlerThreads,
+        option: str,
+        injector: Injector,
     ) -> None:
-        self._injector = Injector() if injector is None else injector
-        self._plan = self._injector.plan(handler, option)
+        self._injector = injector
+        self._plan = injector.plan(handler, option)
         self._handler = fitted(handler, wants_of(handler, option, self._plan.needs), option)
-        self._threads = HandlerThreads() if threads is None else threads
+        self._threads = threads
         self._is_async = is_async(handler)
         self.run: Callable[[Job], Awaitable[Any]] = self._way()
 
@@ -70,10 +70,6 @@ class HandlerCall:
 
     def _run_in_thread(self, job: Job) -> Awaitable[Any]:
         return self._threads.run(self._handler, job)
-
-    async def close(self) -> None:
-        """Let idle threads end; see ``HandlerThreads.close``."""
-        self._threads.close()
 
 
 def fitted(handler: Callable[..., Any], wants: Wants, option: str) -> Callable[..., Any]:

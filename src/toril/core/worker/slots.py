@@ -25,11 +25,13 @@ class Slots:
 
     Attributes:
         run: Runs one job; it never raises. To be set before jobs are given.
+        all_started: Called when no job that was given is left for a slot to get to.
         running: Jobs that are run now, each with its slot's task.
         stopping: Whether what runs is being cancelled.
     """
 
     run: Callable[[Job], Awaitable[None]]
+    all_started: Callable[[], None]
 
     def __init__(self, last_words: float = LAST_WORDS) -> None:
         self._last_words = last_words
@@ -39,6 +41,11 @@ class Slots:
         self._given_up: set[asyncio.Task[Any]] = set()
         self.running: dict[Job, asyncio.Task[Any]] = {}
         self.stopping: bool = False
+
+    @property
+    def behind(self) -> bool:
+        """Whether there are jobs that no slot has got to yet."""
+        return bool(self._inbox)
 
     def give(self, jobs: Iterable[Job]) -> None:
         """Jobs to run as soon as slots get to them."""
@@ -75,6 +82,8 @@ class Slots:
             self.running[job] = task
             if self._inbox:
                 self._wake()
+            else:
+                self.all_started()
             await self.run(job)
             if self.running.pop(job, None) is None or self.stopping:
                 # The slot was given up, or all are.
@@ -98,6 +107,8 @@ class Slots:
         if job not in self._inbox:
             return False
         self._inbox.remove(job)
+        if not self._inbox:
+            self.all_started()
         return True
 
     def find(self, id: str, token: str) -> Job | None:

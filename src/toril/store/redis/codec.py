@@ -83,6 +83,8 @@ def pack_claim(claim: Claim) -> bytes:
     terms: dict[str, Any] = {"token": claim.token, "lock_ms": claim.lock_ms, "count": claim.count}
     if claim.worker:
         terms["worker"] = claim.worker
+    if claim.aged:
+        terms["aged"] = claim.aged
     if claim.after_success:
         terms["after_success"] = True
     if claim.limit:

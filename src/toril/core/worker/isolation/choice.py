@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from toril.errors import OptionError
@@ -43,20 +43,22 @@ def uses_children(isolation: Choice) -> bool:
 
 
 def spread(handlers: Mapping[str, Any], isolation: Choice) -> dict[str, Any]:
-    """The handlers, and that for all others once more for each name that is to be run in a way of its own.
+    """The handlers, and that for all others once more for each name that is to be run in a way of its own."""
+    if OTHERS not in handlers or not isinstance(isolation, dict):
+        return dict(handlers)
+    return {**dict.fromkeys(isolation, handlers[OTHERS]), **handlers}
+
+
+def check_served(isolation: Choice, names: Collection[str]) -> None:
+    """Refuse a way to run jobs that no handler serves.
 
     Raises:
-        OptionError: No handler serves such a name.
+        OptionError: There is no handler for them.
     """
-    named = dict(handlers)
-    for name in isolation if isinstance(isolation, dict) else ():
-        if name == OTHERS or name in named:
-            continue
-        if OTHERS not in handlers:
-            text = f"there is no handler for jobs named {name!r}; {hint(name, sorted(handlers))}"
+    for name in isolation if isinstance(isolation, dict) and names else ():
+        if name != OTHERS and name not in names:
+            text = f"there is no handler for jobs named {name!r}; {hint(name, sorted(names))}"
             raise OptionError("isolation", isolation, text)
-        named[name] = handlers[OTHERS]
-    return named
 
 
 def choose(isolation: Choice, name: str, *, is_async: bool, option: str, handler: object) -> Isolation:

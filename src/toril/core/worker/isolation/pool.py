@@ -142,10 +142,6 @@ class ProcessCall:
         """Run a job; answers what its handler returns, raises what it raises."""
         return self._children.run(self._number, job)
 
-    async def close(self) -> None:
-        """Let all children go; see ``ChildPool.close``."""
-        await self._children.close()
-
 
 def _portable_hook(hook: ChildHook | None, option: str) -> bytes | None:
     return portable(hook, option) if hook is not None else None
