@@ -207,3 +207,11 @@ def test_options_of_children_are_checked(option: str, value: Any, problem: str) 
 def test_options_of_children_without_children_are_refused(isolation: Any) -> None:
     assert "no handler runs in a child process" in refusal(plain, isolation=isolation, max_jobs_per_child=5)
     assert Worker("shop", plain, isolation={"heavy": "process"}, max_jobs_per_child=5)
+
+
+def test_names_are_those_of_all_queues_of_a_worker() -> None:
+    by_queue: Any = {"a": {"paint": plain}, "b": {"wash": plain}}
+    Worker(["a", "b"], by_queue=by_queue, isolation={"wash": "process"})
+
+    with pytest.raises(OptionError, match="no handler for jobs named 'dry'"):
+        Worker(["a", "b"], by_queue=by_queue, isolation={"dry": "process"})

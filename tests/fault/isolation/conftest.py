@@ -10,6 +10,9 @@ import pytest
 
 from tests.support.eventually import eventually
 
+#: Seconds for what waits for a child. On a machine with much to do, the start of one alone takes many.
+PATIENCE = 40
+
 
 @pytest.fixture(autouse=True)
 async def no_child_is_left(_clean: None) -> AsyncIterator[None]:

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests.fault.isolation import handlers
+from tests.fault.isolation.conftest import PATIENCE
 from tests.support.eventually import eventually
 from tests.support.factories import WorkerStarter
 from toril import Job, Queue, Worker
@@ -24,7 +25,7 @@ async def started(job: Job) -> int:
         rows = (await job.logs()).rows
         return rows[0] if rows else ""
 
-    return int((await eventually(row)).removeprefix("started "))
+    return int((await eventually(row, PATIENCE)).removeprefix("started "))
 
 
 async def rows_of(job: Job) -> list[str]:
@@ -99,7 +100,7 @@ async def test_a_handler_that_ignores_all_signals_is_killed_with_what_it_has_sta
 
     with pytest.raises(asyncio.CancelledError):
         await run
-    await eventually(lambda: is_gone(sleeper))
+    await eventually(lambda: is_gone(sleeper), PATIENCE)
     await pool.close()
 
 
@@ -112,7 +113,7 @@ async def test_who_is_cancelled_twice_does_not_wait(queue: Queue, lone: Worker) 
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(asyncio.shield(run), 5)
-    await eventually(lambda: is_gone(sleeper))
+    await eventually(lambda: is_gone(sleeper), PATIENCE)
     await pool.close()
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.fault.isolation import depending, handlers
-from tests.fault.isolation.conftest import children
+from tests.fault.isolation.conftest import PATIENCE, children
 from tests.support.eventually import eventually
-from tests.support.factories import WorkerFactory, WorkerStarter
+from tests.support.factories import QueueFactory, WorkerFactory, WorkerStarter
 from toril import Job, JobFailed, OptionError, Queue, RunNext, Worker
 
 Notes = Callable[[], list[str]]
@@ -19,7 +19,7 @@ Notes = Callable[[], list[str]]
 
 async def results(queue: Queue, count: int, data: Any = None) -> list[Any]:
     """What so many jobs return, one after the other."""
-    return [await (await queue.add("work", data)).result(timeout=15) for _ in range(count)]
+    return [await (await queue.add("work", data)).result(timeout=PATIENCE) for _ in range(count)]
 
 
 @pytest.mark.parametrize("handler", [depending.plain, depending.on_loop])
@@ -50,7 +50,7 @@ async def test_resources_of_a_run_know_their_job(
     await start_worker(handler, isolation="process")
     job = await queue.add("work")
 
-    assert (await job.result(timeout=15))[3:] == [f"row of {job.id}", depending.__name__]
+    assert (await job.result(timeout=PATIENCE))[3:] == [f"row of {job.id}", depending.__name__]
     assert (await job.logs()).rows == ["made", "handled"]
 
 
@@ -119,7 +119,7 @@ async def test_a_worker_makes_what_its_own_handlers_need_and_children_what_their
     routes = {"work": depending.plain, "here": depending.late_answer}
     worker = await start_worker(routes, isolation={"work": "process"})
 
-    here = await (await queue.add("here")).result(timeout=15)
+    here = await (await queue.add("here")).result(timeout=PATIENCE)
     ((child, made_in, *_),) = await results(queue, 1)
     await worker.close()
 
@@ -143,7 +143,7 @@ async def test_middleware_runs_in_the_worker_around_the_child(
     before = children()
     await start_worker(handlers.pid, isolation="process", middleware=[around])
 
-    assert await (await queue.add("skipped")).result(timeout=15) == ["skipped"]
+    assert await (await queue.add("skipped")).result(timeout=PATIENCE) == ["skipped"]
     assert children() == before
     ((word, pid),) = await results(queue, 1)
     assert (word, seen) == ("around", [os.getpid()] * 2)
@@ -182,9 +182,33 @@ async def test_children_are_gone_when_on_stop_is_called(
 
     worker = await start_worker(depending.plain, isolation="process", on_stop=on_stop)
     await results(queue, 1)
-    await eventually(lambda: len(children() - before) == 1)
+    await eventually(lambda: len(children() - before) == 1, PATIENCE)
 
     await worker.close()
 
     assert left == [set()]
     assert notes()[-1].startswith("close")
+
+
+async def test_the_queues_of_a_worker_share_its_children_and_are_heard_when_jobs_are_cancelled(
+    new_queue: QueueFactory, start_worker: WorkerStarter, notes: Notes
+) -> None:
+    before = children()
+    left, right = new_queue("left"), new_queue("right")
+    by_queue = {
+        "left": {"pid": handlers.pid},
+        "right": {"pid": handlers.pid, "hangs": depending.hangs_on_loop},
+    }
+    await start_worker(
+        None, ["left", "right"], by_queue=by_queue, isolation={"hangs": "process", "*": "process"}
+    )
+
+    pids = [await (await queue.add("pid")).result(timeout=PATIENCE) for queue in (left, right)]
+    job = await right.add("hangs")
+    await eventually(lambda: f"hangs {pids[0]}" in notes(), PATIENCE)
+    await right.cancel(job.id)
+    with pytest.raises(JobFailed, match="cancelled"):
+        await job.result(timeout=PATIENCE)
+
+    assert children() - before == set(pids)
+    assert len(set(pids)) == 1

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from tests.fault.isolation import handlers
+from tests.fault.isolation.conftest import PATIENCE
 from tests.support.factories import WorkerStarter
 from toril import ChildProcessDied, Job, JobFailed, Queue, RemoteError, Worker
 
@@ -15,7 +16,7 @@ from toril import ChildProcessDied, Job, JobFailed, Queue, RemoteError, Worker
 async def failure(queue: Queue, data: Any = None) -> JobFailed:
     job = await queue.add("work", data)
     with pytest.raises(JobFailed) as caught:
-        await job.result(timeout=15)
+        await job.result(timeout=PATIENCE)
     return caught.value
 
 
@@ -50,7 +51,7 @@ async def test_a_child_that_dies_fails_its_job_alone(
     assert isinstance(errors[0], ChildProcessDied)
     assert errors[0].signal == signal
     assert f"(pid {errors[0].pid})" in str(errors[0])
-    assert await (await queue.add("fine")).result(timeout=15) != errors[0].pid
+    assert await (await queue.add("fine")).result(timeout=PATIENCE) != errors[0].pid
 
 
 async def test_where_the_interpreter_crashed_is_in_the_stacktrace(
@@ -68,7 +69,7 @@ async def test_a_job_whose_child_died_is_tried_again(queue: Queue, start_worker:
     await start_worker(handlers.dies_once, isolation="process")
     job = await queue.add("work", attempts=2)
 
-    assert await job.result(timeout=15) == "start 2"
+    assert await job.result(timeout=PATIENCE) == "start 2"
     await job.refresh()
     assert "left with exit code 7" in job.stacktrace[0]
 
@@ -97,7 +98,7 @@ async def test_errors_arrive_with_their_text_and_traceback_and_harm_no_child(
 ) -> None:
     worker = await start_worker({"work": handler, "fine": handlers.pid}, isolation="process")
     errors = errors_of(worker)
-    before = await (await queue.add("fine")).result(timeout=15)
+    before = await (await queue.add("fine")).result(timeout=PATIENCE)
 
     for kind, (reason, error) in RAISED.items():
         failed = await failure(queue, kind)
@@ -107,7 +108,7 @@ async def test_errors_arrive_with_their_text_and_traceback_and_harm_no_child(
         assert "raise odd_error(job.data)\n" in failed.stacktrace[0]
         assert type(errors.pop()) is error
 
-    assert await (await queue.add("fine")).result(timeout=15) == before
+    assert await (await queue.add("fine")).result(timeout=PATIENCE) == before
 
 
 async def test_an_error_keeps_what_its_class_has_added(queue: Queue, start_worker: WorkerStarter) -> None:
@@ -142,8 +143,8 @@ async def test_a_result_that_can_not_be_stored_fails_the_attempt(
     await start_worker(handlers.returns, isolation="process")
 
     assert reason in (await failure(queue, kind)).reason
-    assert await (await queue.add("work", "order")).result(timeout=15) == {"what": "tea", "count": 1}
-    assert await (await queue.add("work", "none")).result(timeout=15) is None
+    assert await (await queue.add("work", "order")).result(timeout=PATIENCE) == {"what": "tea", "count": 1}
+    assert await (await queue.add("work", "none")).result(timeout=PATIENCE) is None
 
 
 async def test_a_handler_that_wants_too_much_memory_fails_its_job(
@@ -157,7 +158,7 @@ async def test_a_handler_that_wants_too_much_memory_fails_its_job(
 async def test_what_a_handler_prints_harms_nothing(queue: Queue, start_worker: WorkerStarter) -> None:
     await start_worker(handlers.prints, isolation="process")
 
-    assert await (await queue.add("work")).result(timeout=15) == "printed"
+    assert await (await queue.add("work")).result(timeout=PATIENCE) == "printed"
 
 
 async def test_a_child_that_writes_into_files_that_are_not_its_own_is_replaced(
@@ -166,4 +167,4 @@ async def test_a_child_that_writes_into_files_that_are_not_its_own_is_replaced(
     await start_worker({"work": handlers.scribbles, "fine": handlers.pid}, isolation="process")
 
     assert "into the pipe of its worker what is no message" in (await failure(queue)).reason
-    assert await (await queue.add("fine")).result(timeout=15)
+    assert await (await queue.add("fine")).result(timeout=PATIENCE)

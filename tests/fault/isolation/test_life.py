@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.fault.isolation import handlers
-from tests.fault.isolation.conftest import children, open_files
+from tests.fault.isolation.conftest import PATIENCE, children, open_files
 from tests.support.eventually import eventually
 from tests.support.factories import WorkerFactory, WorkerStarter
 from tests.support.program import Program
@@ -46,7 +46,7 @@ def program(url: str, prefix: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 async def results(queue: Queue, count: int, data: Any = None) -> list[Any]:
     """What so many jobs return, one after the other."""
-    return [await (await queue.add("work", data)).result(timeout=15) for _ in range(count)]
+    return [await (await queue.add("work", data)).result(timeout=PATIENCE) for _ in range(count)]
 
 
 async def test_no_child_is_made_before_it_is_needed(new_worker: WorkerFactory, queue: Queue) -> None:
@@ -67,7 +67,7 @@ async def test_a_child_is_replaced_after_its_jobs(queue: Queue, start_worker: Wo
     pids = await results(queue, 5)
 
     assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
-    await eventually(lambda: children() - before == {pids[4]})
+    await eventually(lambda: children() - before == {pids[4]}, PATIENCE)
 
 
 async def test_a_child_that_has_grown_is_replaced(queue: Queue, start_worker: WorkerStarter) -> None:
@@ -102,7 +102,7 @@ async def test_a_hook_is_called_when_a_child_leaves(
     )
     pids = await results(queue, 3)
 
-    await eventually(notes.exists)
+    await eventually(notes.exists, PATIENCE)
     await worker.close()
 
     assert notes.read_text().split() == [str(pids[0]), str(pids[2])]
@@ -133,14 +133,14 @@ async def test_no_file_stays_open(queue: Queue, start_worker: WorkerStarter) -> 
         {"work": handlers.pid, "dies": handlers.dies}, isolation="process", max_jobs_per_child=1
     )
     await results(queue, 1)
-    await eventually(lambda: children() == others)
+    await eventually(lambda: children() == others, PATIENCE)
     before = Counter(open_files())
 
     await results(queue, 5)
     with pytest.raises(JobFailed):
-        await (await queue.add("dies", "killed")).result(timeout=15)
+        await (await queue.add("dies", "killed")).result(timeout=PATIENCE)
 
-    await eventually(lambda: not Counter(open_files()) - before)
+    await eventually(lambda: not Counter(open_files()) - before, PATIENCE)
 
 
 async def test_an_idle_child_that_was_killed_is_passed_over(
@@ -151,27 +151,27 @@ async def test_an_idle_child_that_was_killed_is_passed_over(
     (first,) = await results(queue, 1)
 
     os.kill(first, signal.SIGKILL)
-    await eventually(lambda: children() == before)
+    await eventually(lambda: children() == before, PATIENCE)
 
     assert await results(queue, 1) != [first]
 
 
 async def test_children_leave_when_their_worker_is_killed(queue: Queue, program: Program) -> None:
     busy = await queue.add("patient")
-    idle = await (await queue.add("pid")).result(timeout=15)
+    idle = await (await queue.add("pid")).result(timeout=PATIENCE)
     stubborn = await queue.add("stubborn")
 
     async def is_running() -> bool:
         return bool((await busy.logs()).rows and (await stubborn.logs()).rows)
 
-    await eventually(is_running)
+    await eventually(is_running, PATIENCE)
     found = psutil.Process(program.pid).children(recursive=True)
     assert len(found) == 3, "two children, and what one of them has started"
     assert idle in [each.pid for each in found]
 
     program.kill()
 
-    await eventually(lambda: not any(each.is_running() for each in found))
+    await eventually(lambda: not any(each.is_running() for each in found), PATIENCE)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -183,7 +183,7 @@ async def test_signals_to_the_group_are_for_the_worker(
     async def is_running() -> bool:
         return bool((await job.logs()).rows)
 
-    await eventually(is_running)
+    await eventually(is_running, PATIENCE)
     (child,) = psutil.Process(program.pid).children()
     os.kill(child.pid, number)
     os.killpg(program.pid, number)

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.fault.isolation import depending
-from tests.fault.isolation.conftest import children
+from tests.fault.isolation.conftest import PATIENCE, children
 from tests.support.eventually import eventually
 from tests.support.factories import WorkerStarter
 from tests.support.program import Program
@@ -47,13 +47,13 @@ asyncio.run(main())
 
 async def reason_of(job: Job) -> str:
     with pytest.raises(JobFailed) as caught:
-        await job.result(timeout=15)
+        await job.result(timeout=PATIENCE)
     return caught.value.reason
 
 
 async def warm(queue: Queue) -> int:
     """The process of a child that is ready, so that no limit is met by its start."""
-    return await (await queue.add("pid")).result(timeout=15)
+    return await (await queue.add("pid")).result(timeout=PATIENCE)
 
 
 def starter(start_worker: WorkerStarter, handler: Any) -> Callable[..., Any]:
@@ -115,7 +115,7 @@ async def test_a_soft_timeout_is_raised_in_the_child(
     child = await warm(queue)
     job = await queue.add("slow")
 
-    assert await job.result(timeout=15) == [child, "soft timeout after 0.3 s"]
+    assert await job.result(timeout=PATIENCE) == [child, "soft timeout after 0.3 s"]
     assert await warm(queue) == child
 
 
@@ -158,7 +158,7 @@ async def test_a_soft_timeout_before_its_child_is_ready_waits_for_the_handler(
 ) -> None:
     await starter(start_worker, depending.softly)(soft_timeout={"slow": 0.01})
 
-    assert (await (await queue.add("slow")).result(timeout=15))[1:] == ["soft timeout after 0.01 s"]
+    assert (await (await queue.add("slow")).result(timeout=PATIENCE))[1:] == ["soft timeout after 0.01 s"]
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ async def test_a_job_is_cancelled_from_another_process(
     queue: Queue, program: Program, notes: Notes, name: str
 ) -> None:
     job = await queue.add(name, attempts=5)
-    await eventually(lambda: any(row.startswith("hangs") for row in notes()))
+    await eventually(lambda: any(row.startswith("hangs") for row in notes()), PATIENCE)
     child = int(notes()[-1].removeprefix("hangs "))
 
     assert await queue.cancel(job.id) is Cancellation.CANCELLING
@@ -203,12 +203,12 @@ async def test_one_that_ignores_signals_is_killed_when_it_is_cancelled(
         rows = (await job.logs()).rows
         return int(rows[0].removeprefix("started ")) if rows else 0
 
-    grandchild = psutil.Process(await eventually(sleeper))
+    grandchild = psutil.Process(await eventually(sleeper, PATIENCE))
     assert await queue.cancel(job.id) is Cancellation.CANCELLING
 
     assert await reason_of(job) == "cancelled"
     assert await warm(queue) != child
-    await eventually(lambda: not is_alive(grandchild))
+    await eventually(lambda: not is_alive(grandchild), PATIENCE)
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -218,12 +218,12 @@ def is_alive(process: psutil.Process) -> bool:
 @pytest.mark.parametrize("name", ["waits_for_token", "has_thread_wait_for_token"])
 async def test_a_token_tells_in_a_child(queue: Queue, program: Program, notes: Notes, name: str) -> None:
     job = await queue.add(name)
-    await eventually(lambda: notes() and notes()[-1].startswith("hangs"))
+    await eventually(lambda: notes() and notes()[-1].startswith("hangs"), PATIENCE)
 
     await queue.cancel(job.id)
 
     assert await reason_of(job) == "cancelled"
-    await eventually(lambda: notes()[-1] == "token True True")
+    await eventually(lambda: notes()[-1] == "token True True", PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -234,12 +234,12 @@ async def test_a_token_tells_without_a_child(
 ) -> None:
     await start_worker(handler)
     job = await queue.add("work")
-    await eventually(lambda: notes() and notes()[-1].startswith("hangs"))
+    await eventually(lambda: notes() and notes()[-1].startswith("hangs"), PATIENCE)
 
     await queue.cancel(job.id)
 
     assert await reason_of(job) == "cancelled"
-    await eventually(lambda: notes()[-1] == "token True True")
+    await eventually(lambda: notes()[-1] == "token True True", PATIENCE)
 
 
 async def test_a_worker_that_closes_tells_the_token(
@@ -247,7 +247,7 @@ async def test_a_worker_that_closes_tells_the_token(
 ) -> None:
     worker = await start_worker(depending.waits_for_token, isolation="process")
     job = await queue.add("work")
-    await eventually(lambda: notes() and notes()[-1].startswith("hangs"))
+    await eventually(lambda: notes() and notes()[-1].startswith("hangs"), PATIENCE)
 
     async with asyncio.timeout(4):
         await worker.close(force=True)

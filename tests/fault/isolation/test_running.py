@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from tests.fault.isolation import handlers
+from tests.fault.isolation.conftest import PATIENCE
 from tests.support.factories import WorkerStarter
 from toril import Job, JobFailed, Queue
 
 
 async def run(queue: Queue, start: WorkerStarter, handler: Any, data: Any = None, **options: Any) -> Any:
     await start(handler, isolation="process")
-    return await (await queue.add("work", data, **options)).result(timeout=15)
+    return await (await queue.add("work", data, **options)).result(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("handler", [handlers.where, handlers.where_async])
@@ -44,7 +45,7 @@ async def test_the_verbs_of_the_job_are_carried_out_by_the_worker(
     worker.on("progress", note)
     job = await queue.add("work")
 
-    rows, progress, data, state, log, started = await job.result(timeout=15)
+    rows, progress, data, state, log, started = await job.result(timeout=PATIENCE)
 
     assert (rows, state, log, started) == (1, "active", ["one"], 1)
     assert data == {"what": "tea", "count": 2}
@@ -113,7 +114,7 @@ async def test_each_job_has_a_context_of_its_own(
     await start_worker(handler, isolation="process")
     jobs = [await queue.add("work") for _ in range(2)]
 
-    assert [await job.result(timeout=15) for job in jobs] == ["nothing", "nothing"]
+    assert [await job.result(timeout=PATIENCE) for job in jobs] == ["nothing", "nothing"]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ async def test_jobs_run_at_once_in_as_many_children_as_there_are_slots(
     await start_worker(handlers.async_pid, isolation="process", concurrency=2)
     jobs = [await queue.add("work") for _ in range(50)]
 
-    pids = await asyncio.gather(*(job.result(timeout=15) for job in jobs))
+    pids = await asyncio.gather(*(job.result(timeout=PATIENCE) for job in jobs))
 
     assert len(set(pids)) == 2
     assert os.getpid() not in pids
@@ -157,8 +158,8 @@ async def test_each_name_of_jobs_can_have_a_place_of_its_own(
     await start_worker(handlers.pid, isolation=isolation)
     heavy, light = await queue.add("heavy"), await queue.add("light")
 
-    assert await heavy.result(timeout=15) != os.getpid()
-    assert await light.result(timeout=15) == os.getpid()
+    assert await heavy.result(timeout=PATIENCE) != os.getpid()
+    assert await light.result(timeout=PATIENCE) == os.getpid()
 
 
 async def test_handlers_by_name_share_the_children(queue: Queue, start_worker: WorkerStarter) -> None:
@@ -166,4 +167,4 @@ async def test_handlers_by_name_share_the_children(queue: Queue, start_worker: W
     await start_worker(routes, isolation="process")
     jobs = [await queue.add(name) for name in ("plain", "async", "plain")]
 
-    assert len({await job.result(timeout=15) for job in jobs}) == 1
+    assert len({await job.result(timeout=PATIENCE) for job in jobs}) == 1
