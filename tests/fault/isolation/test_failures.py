@@ -168,3 +168,18 @@ async def test_a_child_that_writes_into_files_that_are_not_its_own_is_replaced(
 
     assert "into the pipe of its worker what is no message" in (await failure(queue)).reason
     assert await (await queue.add("fine")).result(timeout=PATIENCE)
+
+
+async def test_a_system_that_has_no_room_for_a_child_fails_the_attempt(
+    queue: Queue, start_worker: WorkerStarter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*args: object, **options: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    await start_worker(handlers.pid, isolation="process")
+    with monkeypatch.context() as full:
+        full.setattr(asyncio, "create_subprocess_exec", refuse)
+        with pytest.raises(JobFailed, match="a child process could not start: .*temporarily unavailable"):
+            await (await queue.add("work")).result(timeout=PATIENCE)
+
+    assert isinstance(await (await queue.add("work")).result(timeout=PATIENCE), int)

@@ -16,7 +16,6 @@ from toril.core.worker.isolation.messages import Setup, packed
 from toril.core.worker.isolation.options import ChildHook, ChildOptions
 from toril.core.worker.isolation.process import ChildProcess
 from toril.core.worker.signature import wants_of
-from toril.errors import ChildProcessDied
 
 # Seconds to wait after a child that could not start; twice as long after each further one, up to the longest.
 _FIRST_PAUSE = 0.1
@@ -88,11 +87,7 @@ class ChildPool:
         self._children = {child for child in self._children if not child.ended.is_set()}
         child = ChildProcess(self._options.grace)
         self._children.add(child)
-        try:
-            await child.start(packed(self._setup()))
-        except OSError as error:
-            self._bad_starts += 1
-            raise ChildProcessDied(f"a child process could not start: {error}") from error
+        child.start(packed(self._setup()))
         return child
 
     def _setup(self) -> Setup:

@@ -60,6 +60,7 @@ class ChildProcess(asyncio.Protocol):
         self._process: asyncio.subprocess.Process | None = None
         self._pipe: asyncio.Transport | None = None
         self._silent = self._loop.create_future()
+        self._starting: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._carrying: set[asyncio.Task[None]] = set()
         self._job: Job | None = None
@@ -71,15 +72,24 @@ class ChildProcess(asyncio.Protocol):
         self.usable: bool = True
         self.started: bool = False
 
-    async def start(self, setup: bytes) -> None:
-        """Start the process. It is not waited until it is ready.
+    def start(self, setup: bytes) -> None:
+        """Start the process, in the background: who does not want its job any more leaves it for others.
 
         Args:
             setup: Its first message.
-
-        Raises:
-            OSError: The system has no room for it.
         """
+        self._starting = asyncio.create_task(self._begin(setup))
+
+    async def _begin(self, setup: bytes) -> None:
+        try:
+            await self._start(setup)
+        except OSError as error:
+            # The system has no room for it.
+            self.usable = False
+            self._obituary = ChildProcessDied(f"a child process could not start: {error}")
+            self._ready.set()
+
+    async def _start(self, setup: bytes) -> None:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
