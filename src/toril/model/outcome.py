@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from toril.errors import (
     AlreadyMoved,
@@ -22,6 +23,7 @@ from toril.errors import (
     WaitForChildren,
 )
 from toril.model.job import JobRecord
+from toril.model.stack import traceback_text
 
 # A stack longer than this tells nothing more, and is stored with each failed attempt.
 _MOST_STACK = 20_000
@@ -37,42 +39,36 @@ _BY_CHILDREN = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """The attempt failed, and no other follows."""
 
     error: BaseException
 
 
-@dataclass(frozen=True, slots=True)
-class TryAgain:
+class TryAgain(msgspec.Struct, frozen=True):
     """The attempt failed, and another follows: after the job's own backoff, or after ``delay``."""
 
     error: BaseException
     delay: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(msgspec.Struct, frozen=True):
     """The handler wants to be called later; not an attempt."""
 
     steer: Delay
 
 
-@dataclass(frozen=True, slots=True)
-class BackToWait:
+class BackToWait(msgspec.Struct, frozen=True):
     """The job waits again; not an attempt. ``limit`` closes the whole queue for a while."""
 
     limit: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChildrenFirst:
+class ChildrenFirst(msgspec.Struct, frozen=True):
     """The job waits for its children; not an attempt."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeaveAlone:
+class LeaveAlone(msgspec.Struct, frozen=True):
     """The handler has moved the job itself."""
 
 
@@ -148,7 +144,7 @@ def stack_of(error: BaseException) -> str:
     try:
         # No handler was called, or it left no traceback: the lines would all be toril's own.
         ours = isinstance(error, ChildProcessDied | InvalidPayload | UnknownJobName)
-        text = "".join((traceback.format_exception_only if ours else traceback.format_exception)(error))
+        text = "".join(traceback.format_exception_only(error)) if ours else traceback_text(error)
     except Exception:
         text = type(error).__name__
     return _storable(text[-_MOST_STACK:])
@@ -156,11 +152,10 @@ def stack_of(error: BaseException) -> str:
 
 def with_stack(job: JobRecord, error: BaseException) -> list[str]:
     """The job's stacks with that of this error, as many as the job wants to keep."""
-    stacks = [*job.stacktrace, stack_of(error)]
     limit = job.stored_opts.get("stackTraceLimit")
     if not isinstance(limit, int) or isinstance(limit, bool):
-        return stacks
-    return stacks[-limit:] if limit > 0 else []
+        return [*job.stacktrace, stack_of(error)]
+    return [*job.stacktrace, stack_of(error)][-limit:] if limit > 0 else []
 
 
 def _storable(text: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+
+import msgspec
 
 from toril.core.worker.run import Settling
 from toril.store.values import Claim, Finish
@@ -14,8 +15,7 @@ MOST_A_CALL = 50
 _HEAVIEST_CALL = 1_000_000
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One call to the store, kept until it is answered."""
 
     settlings: list[Settling]

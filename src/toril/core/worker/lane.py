@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from toril.core.connection import StoreLink
 from toril.core.job import Job
@@ -28,8 +29,7 @@ from toril.store.contract import Store
 from toril.store.values import AwaitChildren, GiveBack
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(msgspec.Struct, frozen=True):
     """What the lanes of a worker have in common."""
 
     store: Store

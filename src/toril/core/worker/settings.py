@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypedDict, cast
+
+import msgspec
 
 from toril.core.middleware import RunMiddleware, check_middleware
 from toril.core.repeat import RepeatStrategy
@@ -105,8 +106,7 @@ class WorkerOptions(TypedDict, total=False):
     on_child_stop: ChildHook | None
 
 
-@dataclass(slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, kw_only=True):
     """The options of a worker, in the units the worker counts in."""
 
     name: str | None = None
@@ -121,25 +121,27 @@ class Settings:
     max_stalled_count: int = 1
     skip_stalled_check: bool = False
     max_started_attempts: int | None = None
-    timeouts: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
-    soft_timeouts: Mapping[str, int | None] = field(default_factory=dict[str, int | None])
+    timeouts: Mapping[str, int | None] = msgspec.field(default_factory=dict[str, int | None])
+    soft_timeouts: Mapping[str, int | None] = msgspec.field(default_factory=dict[str, int | None])
     cancel_grace: float = 5.0
     drain_delay: float = 5.0
     run_retry_delay: float = 15.0
     maximum_rate_limit_delay: float = 30.0
     limit: tuple[int, int] | None = None
-    keep_completed: Retention = field(default_factory=Retention)
+    keep_completed: Retention = msgspec.field(default_factory=Retention)
     remove_on_complete: Any = None
     remove_on_fail: Any = None
     metrics_points: int | None = None
-    time_rules: TimeRules = field(default_factory=lambda: TimeRules({}, {}))
-    backoff_strategies: Mapping[str, BackoffStrategy] = field(default_factory=dict[str, BackoffStrategy])
+    time_rules: TimeRules = msgspec.field(default_factory=lambda: TimeRules({}, {}))
+    backoff_strategies: Mapping[str, BackoffStrategy] = msgspec.field(
+        default_factory=dict[str, BackoffStrategy]
+    )
     repeat_strategy: RepeatStrategy | None = None
     middleware: Sequence[RunMiddleware] = ()
     on_start: Hook | None = None
     on_stop: Hook | None = None
     isolation: Choice = None
-    children: ChildOptions = field(default_factory=ChildOptions)
+    children: ChildOptions = msgspec.field(default_factory=ChildOptions)
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Settings:
