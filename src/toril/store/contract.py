@@ -230,10 +230,10 @@ class EventFeed(Protocol):
 
 
 class Renewer(Protocol):
-    """Renews locks for a thread: a blocking connection of its own."""
+    """Renews locks for a thread: a connection of its own, for the loop of that thread."""
 
-    def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> list[str]: ...
-    def close(self) -> None: ...
+    async def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> list[str]: ...
+    async def close(self) -> None: ...
 
 
 class Store(Protocol):

@@ -1,25 +1,16 @@
-"""Keeping the locks of running jobs: in a thread, so that handlers that block the loop keep theirs."""
+"""Keeping the locks of running jobs."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from toril.core.worker.lock_thread import LastJob, LockThread, lock_thread
 from toril.core.worker.settings import Settings
 from toril.errors import StoreError
-from toril.model.job import JobRecord
 from toril.model.names import QueueRef
 from toril.store.contract import Renewer, Store
-
-_logger = logging.getLogger(__name__)
-
-# A loop that does not answer for so many seconds is reported, with the job that it was given last.
-_LAG_WARNING = 1.0
 
 
 @dataclass(slots=True)
@@ -29,14 +20,15 @@ class _Held:
 
 
 class LockKeeper:
-    """Renews the locks of the jobs it is told of.
+    """Has the locks of the jobs it is told of renewed, in a thread that it shares with other workers.
 
     Args:
         lost: Called on the loop with the id of a job whose lock is lost.
         failed: Called on the loop with an error, when locks could not be renewed.
 
     Attributes:
-        running: The job that was started last, for reports of a blocked loop.
+        period: Seconds until a lock is due, and between looks at that.
+        last: Told the job that was started last, for reports of a blocked loop.
     """
 
     def __init__(
@@ -50,16 +42,12 @@ class LockKeeper:
         self._store = store
         self._queue = queue
         self._lock_ms = settings.lock_ms
-        self._due = settings.renew_ms / 2000
+        self.period: float = settings.renew_ms / 2000
         self._lost = lost
         self._failed = failed
         self._held: dict[str, _Held] = {}
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._pinged_at: float | None = None
-        self._warn_after = _LAG_WARNING
-        self.running: JobRecord | None = None
+        self._thread: LockThread | None = None
+        self.last: LastJob = LastJob()
 
     def hold(self, id: str, token: str) -> None:
         """Keep the lock of this job from now on."""
@@ -72,39 +60,34 @@ class LockKeeper:
             self._held.pop(id, None)
 
     def start(self) -> None:
-        """Start the thread."""
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._keep, name="toril-locks", daemon=True)
-        self._thread.start()
+        """Keep the locks from now on."""
+        self._thread = lock_thread(self._store)
+        self._thread.join(self)
+        self.last = self._thread.last
 
     async def stop(self) -> None:
-        """Stop the thread, and wait for it."""
-        self._stop.set()
+        """Let go of all locks."""
+        self._held.clear()
         thread, self._thread = self._thread, None
         if thread is not None:
-            await asyncio.to_thread(thread.join)
+            await thread.leave(self)
 
-    def _keep(self) -> None:
-        renewer = self._store.renewer()
-        try:
-            while not self._stop.wait(min(self._due, _LAG_WARNING)):
-                try:
-                    self._watch_loop()
-                    self._renew(renewer)
-                except StoreError as error:
-                    self._tell(self._failed, error)
-                except Exception:
-                    # The thread must live as long as its worker, whatever happens.
-                    _logger.exception("renewing locks failed", extra={"queue": self._queue.name})
-        finally:
-            renewer.close()
+    # --- in the thread ---
 
-    def _renew(self, renewer: Renewer) -> None:
+    def due(self) -> Sequence[tuple[str, _Held]]:
+        """The locks to be renewed now."""
+        latest = time.monotonic() - self.period
+        return [(id, held) for id, held in self._held.copy().items() if held.renewed_at <= latest]
+
+    async def renew(self, due: Sequence[tuple[str, _Held]], renewer: Renewer) -> None:
+        """Renew those that are due."""
         now = time.monotonic()
-        due = [(id, held) for id, held in self._held.copy().items() if now - held.renewed_at >= self._due]
-        if not due:
+        try:
+            locks = [(id, held.token) for id, held in due]
+            lost = set(await renewer.renew(self._queue, locks, self._lock_ms))
+        except StoreError as error:
+            self._tell(self._failed, error)
             return
-        lost = set(renewer.renew(self._queue, [(id, held.token) for id, held in due], self._lock_ms))
         for id, held in due:
             held.renewed_at = now
             # A job that was settled meanwhile has lost nothing. What is lost is told once, and let go.
@@ -112,29 +95,6 @@ class LockKeeper:
                 self.release(id, held.token)
                 self._tell(self._lost, id)
 
-    def _watch_loop(self) -> None:
-        now = time.monotonic()
-        if self._pinged_at is None:
-            self._pinged_at = now
-            self._tell(self._answer_ping)
-        elif now - self._pinged_at > self._warn_after:
-            # One that stays blocked is told of more and more rarely.
-            self._warn_after *= 2
-            _logger.warning(
-                "a handler blocks the event loop; use `def` or await more often",
-                extra={
-                    "queue": self._queue.name,
-                    "job_name": self.running.name if self.running else "",
-                    "seconds": round(now - self._pinged_at, 1),
-                },
-            )
-
-    def _answer_ping(self) -> None:
-        self._pinged_at, self._warn_after = None, _LAG_WARNING
-
     def _tell(self, listener: Callable[..., None], *facts: object) -> None:
-        if self._loop is None:
-            return
-        # A loop that is closed, or closes at this moment, has nobody left to tell.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(listener, *facts)
+        if self._thread is not None:
+            self._thread.tell(self, listener, *facts)

@@ -84,25 +84,16 @@ class RedisWaiter:
 
 
 class RedisRenewer:
-    """Renews locks in a thread that the event loop of the handlers can't hold up: on a loop of its own."""
+    """Renews locks for a thread whose loop the handlers can't hold up; it connects when it is first used."""
 
     def __init__(self, address: Address) -> None:
-        self._address = address
-        self._runner = asyncio.Runner()
-        self._connection: Connection | None = None
+        self._connection = Connection(address)
 
-    def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> list[str]:
+    async def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> list[str]:
         """Renew locks; answers the ids whose lock is lost."""
-        return self._runner.run(self._renew(queue, locks, lock_ms))
-
-    async def _renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> list[str]:
-        if self._connection is None:
-            self._connection = Connection(self._address)
         lost = await self._connection.run("renew", queue, pack_locks(locks), lock_ms)
         return [id.decode() for id in lost]
 
-    def close(self) -> None:
-        """Close the connection and its loop."""
-        if self._connection is not None:
-            self._runner.run(self._connection.close())
-        self._runner.close()
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
