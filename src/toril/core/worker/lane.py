@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from toril.core.connection import StoreLink
 from toril.core.job import Job
@@ -12,6 +13,7 @@ from toril.core.signals import Signals
 from toril.core.worker.duties import Duties
 from toril.core.worker.feeder import Feeder
 from toril.core.worker.locks import LockKeeper
+from toril.core.worker.pool import Pool
 from toril.core.worker.run import Runner, Settling
 from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import Settings
@@ -25,14 +27,15 @@ from toril.store.contract import Store
 from toril.store.values import AwaitChildren, GiveBack
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(msgspec.Struct, frozen=True):
     """What the lanes of a worker have in common."""
 
     store: Store
     settings: Settings
     runner: Runner
     slots: Slots
+    pool: Pool
+    locks: LockKeeper
     signals: Signals
 
 
@@ -52,16 +55,17 @@ class Lane:
     def __init__(self, queue: QueueRef, link: StoreLink, means: Means) -> None:
         store, settings = means.store, means.settings
         self.queue = queue
-        self.feeder = Feeder(store, queue, settings, self)
+        self.feeder: Feeder = Feeder(store, queue, settings, self, means.pool)
         self._link = link
         self._settings = settings
         self._runner = means.runner
         self._slots = means.slots
+        self._keeper = means.locks
         self._signals = means.signals
         self._teller = Teller(queue, means.signals)
         self._schedules = Schedules(store, queue, settings.repeat_strategy, self.report)
         self._rescue = Rescue(store, settings, self._schedules, self._teller)
-        self._locks = LockKeeper(store, queue, settings, self._lock_lost, self.report)
+        self._locks = means.locks.of(queue, self._lock_lost, self.report)
         self._duties = Duties(self._teller)
         self._listening: asyncio.Task[None] | None = None
         self._again: set[asyncio.Task[None]] = set()
@@ -71,8 +75,6 @@ class Lane:
     def start(self, *, taking: bool) -> None:
         """Go on in the background until stopped; without taking jobs, if told so."""
         self.feeder.taking = taking
-        if not self._settings.skip_lock_renewal:
-            self._locks.start()
         self._duties.begin(self.feeder.feed)
         if not self._settings.skip_stalled_check:
             self._duties.begin(self._rescue.look)
@@ -95,11 +97,15 @@ class Lane:
             await self._duties.end(listening)
 
     async def stop(self) -> None:
-        """End all that goes on, and keep no lock any more."""
+        """End all that goes on."""
         await self._duties.end()
-        await self._locks.stop()
 
     # --- one job ---
+
+    @property
+    def behind(self) -> bool:
+        """Whether jobs that were handed to the slots were not begun yet."""
+        return self._slots.behind
 
     def start_jobs(self, records: Sequence[JobRecord]) -> None:
         """Hand jobs that were taken to the slots."""
@@ -113,7 +119,7 @@ class Lane:
 
     async def run(self, job: Job) -> None:
         """Run a job and have it settled; what a slot does."""
-        self._locks.last.record = job
+        self._keeper.last.record = job
         if b"rjk" in job.fields:
             await self._schedules.advance_patiently(job)
         if self._signals.heard("active"):

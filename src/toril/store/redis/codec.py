@@ -29,6 +29,9 @@ from toril.store.values import Claim, Taken
 
 pack: Callable[[object], bytes] = msgspec.msgpack.Encoder().encode
 
+#: Of the scores of delayed jobs. Source: BullMQ 6.7.
+SLOTS_PER_MS = 4096
+
 _REFUSALS: dict[int, tuple[type[JobError], str]] = {
     -1: (JobNotFound, "there is no job {id} in queue {queue} ({verb})"),
     -2: (LockLost, "the lock of job {id} in queue {queue} is lost ({verb})"),
@@ -83,6 +86,8 @@ def pack_claim(claim: Claim) -> bytes:
     terms: dict[str, Any] = {"token": claim.token, "lock_ms": claim.lock_ms, "count": claim.count}
     if claim.worker:
         terms["worker"] = claim.worker
+    if claim.aged:
+        terms["aged"] = claim.aged
     if claim.after_success:
         terms["after_success"] = True
     if claim.limit:

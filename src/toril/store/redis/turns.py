@@ -50,5 +50,5 @@ def _is_plain(settlement: Settlement, claim: Claim) -> TypeGuard[Finish]:
         and not (settlement.fields or settlement.points)
         and settlement.token != "0"
         and claim.count == 1
-        and not (claim.limit or claim.after_success)
+        and not (claim.limit or claim.aged or claim.after_success)
     )

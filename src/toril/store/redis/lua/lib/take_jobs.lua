@@ -1,5 +1,6 @@
 --- Take jobs for a worker: what one fetch after the other would take, in one go.
---- claim: { token, lock_ms, count, now, worker, max, duration }; worker, max and duration may be missing.
+--- claim: { token, lock_ms, count, now, worker, max, duration, aged }; what comes after now may be missing.
+--- aged: so many are taken for their age first, though others have a higher priority.
 --- @include "marker"
 --- @include "gate"
 --- @include "pushes"
@@ -80,6 +81,20 @@ local function pop_ready(base, wanted)
     call_with_many('LPUSH', base .. 'active', ids)
   end
   return ids, scores
+end
+
+--- Move up to `wanted` ids into active, and before all others those that this claim takes for their age.
+local function pop_next(base, wanted, claim)
+  local aged = math.min(claim.aged or 0, wanted)
+  if aged > 0 then
+    --- @include "passed_over"
+    claim.aged = 0
+    local ids, scores = pop_passed_over(base, aged)
+    if #ids > 0 then
+      return ids, scores
+    end
+  end
+  return pop_ready(base, wanted)
 end
 
 --- Put the last of those that were popped back to where they were.
@@ -184,7 +199,8 @@ local function take_jobs(base, claim)
     if not open then
       return { taken, 0, 0, 1 }
     end
-    local ids, scores = pop_ready(base, most_active and math.min(wanted, most_active - active) or wanted)
+    local most = most_active and math.min(wanted, most_active - active) or wanted
+    local ids, scores = pop_next(base, most, claim)
     if #ids == 0 then
       redis.call('DEL', base .. 'pc')
       return { taken, 0, next_due(base), 0 }
