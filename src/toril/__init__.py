@@ -43,7 +43,6 @@ from toril.errors import (
     ReturnToWait,
     ScriptError,
     SlotTaken,
-    SoftTimeout,
     Steer,
     StoreError,
     StoreMisconfigured,
@@ -79,6 +78,7 @@ if TYPE_CHECKING:
     from toril.core.worker.manual import Batch
     from toril.core.worker.settings import WorkerOptions
     from toril.core.worker.worker import Worker
+    from toril.errors.soft import SoftTimeout
     from toril.model.autoscale import Autoscale
     from toril.model.backoff import Backoff
     from toril.model.bullmq import from_bullmq
@@ -235,6 +235,7 @@ _PLACES = {
     "RunNext": "toril.core.middleware",
     "ScheduleOptions": "toril.model.schedule",
     "ServerInfo": "toril.core.server",
+    "SoftTimeout": "toril.errors.soft",
     "StuckChild": "toril.core.stuck",
     "StuckParent": "toril.core.stuck",
     "Worker": "toril.core.worker.worker",

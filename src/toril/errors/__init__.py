@@ -54,6 +54,9 @@ SoftTimeout (asyncio.CancelledError)    raised inside a handler that should come
 ``Steer`` is a branch of its own, so that ``except TorilError`` never swallows it.
 """
 
+from typing import TYPE_CHECKING
+
+from toril._lazy import lazily as _lazily
 from toril.errors.general import (
     ChildProcessDied,
     EmbeddedServerError,
@@ -89,7 +92,7 @@ from toril.errors.jobs import (
     PendingChildren,
     SlotTaken,
 )
-from toril.errors.limits import JobCancelled, JobExpired, JobTimeout, SoftTimeout
+from toril.errors.limits import JobCancelled, JobExpired, JobTimeout
 from toril.errors.steering import (
     AlreadyMoved,
     ChildFailed,
@@ -108,6 +111,9 @@ from toril.errors.steering import (
     WaitingChildrenError,
     WaitingError,
 )
+
+if TYPE_CHECKING:
+    from toril.errors.soft import SoftTimeout
 
 __all__ = [
     "AlreadyMoved",
@@ -164,5 +170,9 @@ __all__ = [
 ]
 
 # In tracebacks, logs and pickles they are called what users import.
-for _name in __all__:
+for _name in {*__all__} & {*globals()}:
     globals()[_name].__module__ = __name__
+
+if not TYPE_CHECKING:
+    # Loaded when it is first used: asyncio takes its time, and who only adds jobs may do without.
+    __getattr__, __dir__ = _lazily(__name__, {"SoftTimeout": "toril.errors.soft"})

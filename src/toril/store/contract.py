@@ -263,10 +263,10 @@ class Summons(Protocol):
 
 
 class Renewer(Protocol):
-    """Renews locks for a thread: a blocking connection of its own."""
+    """Renews locks for a thread: a connection of its own, for the loop of that thread."""
 
-    def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> Renewed: ...
-    def close(self) -> None: ...
+    async def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> Renewed: ...
+    async def close(self) -> None: ...
 
 
 class Store(Protocol):

@@ -124,7 +124,7 @@ class Lane:
 
     async def run(self, job: Job) -> None:
         """Run a job and have it settled; what a slot does."""
-        self._keeper.running = job
+        self._keeper.last.record = job
         if b"rjk" in job.fields:
             await self._schedules.advance_patiently(job)
         if self._signals.heard("active"):

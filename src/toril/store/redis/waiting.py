@@ -120,24 +120,15 @@ class RedisSummons:
 
 
 class RedisRenewer:
-    """Renews locks in a thread that the event loop of the handlers can't hold up: on a loop of its own."""
+    """Renews locks for a thread whose loop the handlers can't hold up; it connects when it is first used."""
 
     def __init__(self, address: Address) -> None:
-        self._address = address
-        self._runner = asyncio.Runner()
-        self._connection: Connection | None = None
+        self._connection = Connection(address)
 
-    def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> Renewed:
+    async def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> Renewed:
         """Renew locks; answers which are lost, and which jobs are cancelled."""
-        return self._runner.run(self._renew(queue, locks, lock_ms))
-
-    async def _renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> Renewed:
-        if self._connection is None:
-            self._connection = Connection(self._address)
         return read_renewed(await self._connection.run("renew", queue, pack_locks(locks), lock_ms))
 
-    def close(self) -> None:
-        """Close the connection and its loop."""
-        if self._connection is not None:
-            self._runner.run(self._connection.close())
-        self._runner.close()
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
