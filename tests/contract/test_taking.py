@@ -252,3 +252,13 @@ async def test_large_jobs_that_are_put_off_do_not_count_as_started(
     assert int(database.command("GET", teller.key("limiter"))) == 2
     taken = await teller.store.jobs.take(teller.queue, claim)
     assert ([job.id for job in taken.jobs], taken.more) == (["3"], False)
+
+
+async def test_the_locks_of_jobs_that_are_found_again_begin_anew(teller: Teller, database: Database) -> None:
+    await teller.add()
+    await teller.store.jobs.take(teller.queue, CLAIM)
+    database.command("SET", teller.key("1:lock"), CLAIM.token, "PX", 5_000)
+    found = await teller.store.jobs.take(teller.queue, CLAIM, again=True)
+
+    assert [job.id for job in found.jobs] == ["1"]
+    assert database.command("PTTL", teller.key("1:lock")) > 5_000

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -186,3 +188,29 @@ async def test_a_listener_that_never_returns_does_not_hold_up_jobs(
 
     await eventually(lambda: len(heard) == 3)
     release.set()
+
+
+FORGETFUL = """
+import asyncio, sys
+from toril import Queue, Worker
+
+async def main(url, prefix):
+    begun = asyncio.Event()
+
+    async def handler(job):
+        begun.set()
+        await asyncio.Event().wait()
+
+    await Worker("tasks", handler, url=url, prefix=prefix).start()
+    async with Queue("tasks", url=url, prefix=prefix) as queue:
+        await queue.add("work")
+    await begun.wait()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def test_a_program_ends_though_its_worker_was_not_closed(url: str, prefix: str) -> None:
+    program = subprocess.run([sys.executable, "-c", FORGETFUL, url, prefix], timeout=30, check=False)
+
+    assert program.returncode == 0

@@ -114,8 +114,7 @@ class Feeder:
     def forget(self) -> None:
         """A job is not held any more, though it was not settled."""
         self.held -= 1
-        self._hopeful = True
-        self._work.set()
+        self.wake()
         self._pool.changed()
 
     def wake(self) -> None:
@@ -141,6 +140,7 @@ class Feeder:
         except asyncio.CancelledError:
             for task in self._beside:
                 task.cancel()
+            self._expect(0)
             raise
 
     async def _feed(self) -> None:
@@ -179,6 +179,7 @@ class Feeder:
             self.held -= len(settlings)
             # What is given up may be all that kept the queue from letting another job start.
             self._hopeful = True
+            self._words += 1
         # After a limit was met, the answer says for how long nothing is to be taken.
         wanted = 0 if any(settling.limited for settling in settlings) else self._wanted()
         if not settlings and not wanted:

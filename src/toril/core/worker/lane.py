@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 
 import msgspec
@@ -71,6 +71,7 @@ class Lane:
         self._cancels = CancelHearer(means.slots, means.runner.interrupts, self._fail_soon)
         self._locks = means.locks.of(queue, self._lock_lost, self._cancels.cancel, self.report)
         self._duties = Duties(self._teller)
+        self._feeding: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
         self._failing: set[asyncio.Task[None]] = set()
 
@@ -79,7 +80,7 @@ class Lane:
     def start(self, *, taking: bool) -> None:
         """Go on in the background until stopped; without taking jobs, if told so."""
         self.feeder.taking = taking
-        self._duties.begin(self.feeder.feed)
+        self._feeding = self._duties.begin(self.feeder.feed)
         self._duties.begin(partial(self._cancels.listen, self._store, self.queue, self.feeder.owner))
         if not self._settings.skip_stalled_check:
             self._duties.begin(self._rescue.look)
@@ -95,11 +96,13 @@ class Lane:
     def _listen(self) -> None:
         self._listening = self._duties.begin(self.feeder.listen)
 
-    async def stop_listening(self) -> None:
-        """Who takes no jobs must not hear of them either: a word is for one worker only."""
+    def stop_listening(self) -> Awaitable[None]:
+        """Who takes no jobs must not hear of them either: a word is for one worker only.
+
+        It is no listener any more when this returns; what is to be awaited is its end.
+        """
         listening, self._listening = self._listening, None
-        if listening is not None:
-            await self._duties.end(listening)
+        return asyncio.sleep(0) if listening is None else self._duties.end(listening)
 
     async def stop(self) -> None:
         """End all that goes on."""
@@ -145,7 +148,8 @@ class Lane:
         self._fail_soon(job, reason)
 
     def _is_stopping(self) -> bool:
-        return self._slots.stopping
+        # When the loop goes down all that goes on is cancelled, and not by us.
+        return self._slots.stopping or (self._feeding is not None and self._feeding.cancelling() > 0)
 
     def _deliver(self, settling: Settling) -> None:
         if settling.settlement is not None:

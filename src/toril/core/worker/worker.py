@@ -233,8 +233,8 @@ class Worker(ManualWorker):
             feeder.taking = False
 
     async def _stop_listening(self) -> None:
-        for lane in self._lanes.values():
-            await lane.stop_listening()
+        for ending in [lane.stop_listening() for lane in self._lanes.values()]:
+            await ending
 
     # --- steering ---
 

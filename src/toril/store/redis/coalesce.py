@@ -65,31 +65,39 @@ class Coalescer(Generic[Q, A]):
 
     def _open_lane(self) -> None:
         """One more lane, if what waits is worth it."""
-        if self._looking or self._under_way == self._most_lanes:
+        if self._looking or len(self._lanes) >= self._most_lanes:
             return
         worth = (1, _WORTH_A_CALL)[self._under_way] if self._under_way < 2 else self._most
         if len(self._queue) >= worth:
             self._looking = True
             lane = asyncio.create_task(self._send_all())
             self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
+            lane.add_done_callback(self._lane_ended)
 
     async def drain(self) -> None:
         """Wait until everything asked so far is answered."""
         while self._lanes:
             await asyncio.wait(self._lanes)
 
+    def _lane_ended(self, lane: asyncio.Task[None]) -> None:
+        self._lanes.discard(lane)
+        if lane.cancelled() or lane.exception() is not None:
+            # The loop goes down; nobody waits for ever.
+            self._looking = False
+            for _, future in self._queue:
+                future.cancel()
+            self._queue.clear()
+        elif self._queue:
+            self._open_lane()
+
     async def _send_all(self) -> None:
         batch: list[tuple[Q, asyncio.Future[A]]] = []
         try:
             while batch := self._next_batch():
                 await self._send_batch(batch)
-        except BaseException:
-            # The loop goes down; nobody waits for ever.
-            for _, future in [*batch, *self._queue]:
+        finally:
+            for _, future in batch:
                 future.cancel()
-            self._queue.clear()
-            raise
 
     async def _send_batch(self, batch: list[tuple[Q, asyncio.Future[A]]]) -> None:
         loop = asyncio.get_running_loop()

@@ -50,6 +50,8 @@ class Connection:
         self._patience = patience
         self._wire: Wire | ClusterWire | None = None
         self._connecting: asyncio.Task[Wire | ClusterWire] | None = None
+        # Callers that wait for it: whoever comes now stands behind them.
+        self._waiting = 0
 
     @property
     def in_order(self) -> bool:
@@ -66,9 +68,9 @@ class Connection:
         run = script(name)
         if len(args) != len(run.args):
             raise TypeError(f"{name} takes {run.args}, got {len(args)} arguments")
-        wire = await self._alive()
         key = queue.base + "meta"
         try:
+            wire = await self._alive()
             if run.digest in wire.scripts:
                 try:
                     return await wire.ask(("EVALSHA", run.digest, 1, key, *args))
@@ -133,20 +135,34 @@ class Connection:
         return {name: value for name, _, value in lines if name}
 
     async def _alive(self) -> Wire | ClusterWire:
-        return self._wire if self._wire is not None and not self._wire.lost else await self._connect()
+        """The connection; all who wait for it go on in the order in which they came."""
+        if self._wire is not None and not self._wire.lost and not self._waiting:
+            return self._wire
+        self._waiting += 1
+        try:
+            return await self._connect()
+        finally:
+            self._waiting -= 1
 
     async def _connect(self) -> Wire | ClusterWire:
-        """All who wait for the connection get it in the order in which they came."""
-        if self._connecting is None or self._connecting.done():
-            self._connecting = asyncio.create_task(self._new_wire())
-            self._connecting.add_done_callback(_heed)
-        return await asyncio.shield(self._connecting)
+        connecting = self._connecting
+        if connecting is None or (connecting.done() and (self._wire is None or self._wire.lost)):
+            connecting = self._connecting = asyncio.create_task(self._new_wire())
+            connecting.add_done_callback(_heed)
+        # Nobody who waits can end it for the others.
+        await asyncio.wait([connecting])
+        if connecting.cancelled():
+            raise StoreUnavailable("the connection was closed while it was made")
+        return connecting.result()
 
     async def _new_wire(self) -> Wire | ClusterWire:
-        if self.address.kind == "cluster":
-            wire = ClusterWire(self.address, self._name, self._patience)
-        else:
-            wire = await self.address.connect(self._name, self._patience)
+        try:
+            if self.address.kind == "cluster":
+                wire = ClusterWire(self.address, self._name, self._patience)
+            else:
+                wire = await self.address.connect(self._name, self._patience)
+        except ServerError as error:
+            raise self._translated(str(error)) from error
         self.connects += 1
         self._wire = wire
         return wire
@@ -178,7 +194,7 @@ class Connection:
 
 
 def _heed(connecting: asyncio.Task[Wire | ClusterWire]) -> None:
-    """Whoever waited hears of an error; if nobody waits any more, nobody need hear of it."""
+    """Whoever waits hears of an error; if nobody waits any more, nobody need hear of it."""
     if not connecting.cancelled():
         connecting.exception()
 

@@ -57,6 +57,8 @@ class Sender:
         self._turns = asyncio.Semaphore(MOST_UNDER_WAY)
         # The one that was used last comes first, so that few are used if few calls are under way.
         self._idle: list[_Producer] = []
+        self._repeating = 0
+        self._repeated = asyncio.Event()
 
     async def send(self, jobs: Sequence[NewJob], parents: Sequence[str] = ()) -> list[Added | JobError]:
         """Add jobs; each gets its own answer.
@@ -94,27 +96,45 @@ class Sender:
 
     async def _take_turn(self, script: str, packed: bytes, *terms: Word) -> Any:
         async with self._turns:
+            while self._repeating:
+                # What was asked before is not there yet, and must not be overtaken.
+                await self._repeated.wait()
             producer = self._idle.pop() if self._idle else _Producer()
             producer.requests += 1
             receipt = producer.id if self._receipts else ""
-            try:
-                return await self._insist(script, (packed, receipt, str(producer.requests)), terms)
-            finally:
-                self._idle.append(producer)
+            answer = await self._insist(script, (packed, receipt, str(producer.requests)), terms)
+            # One whose call was given up may still have it under way, and is not used again.
+            self._idle.append(producer)
+            return answer
 
     async def _insist(self, script: str, request: tuple[Word, ...], terms: tuple[Word, ...]) -> Any:
         """Ask until there is an answer, or for some seconds; with a receipt nothing is added twice."""
+        try:
+            return await self._connection.run(script, self._queue, *request, "0", *terms)
+        except StoreUnavailable:
+            # Without a receipt it can't be known whether the jobs were added.
+            if not self._receipts:
+                raise
+        self._repeating += 1
+        self._repeated.clear()
+        try:
+            return await self._repeat(script, request, terms)
+        finally:
+            self._repeating -= 1
+            if not self._repeating:
+                self._repeated.set()
+
+    async def _repeat(self, script: str, request: tuple[Word, ...], terms: tuple[Word, ...]) -> Any:
         loop = asyncio.get_running_loop()
-        deadline, pause, again = loop.time() + _PATIENCE, _FIRST_PAUSE, "0"
+        deadline, pause = loop.time() + _PATIENCE, _FIRST_PAUSE
         while True:
-            try:
-                return await self._connection.run(script, self._queue, *request, again, *terms)
-            except StoreUnavailable:
-                # Without a receipt it can't be known whether the jobs were added.
-                if not self._receipts or loop.time() + pause > deadline:
-                    raise
             await asyncio.sleep(pause)
-            again, pause = "1", min(2 * pause, _LONGEST_PAUSE)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            try:
+                return await self._connection.run(script, self._queue, *request, "1", *terms)
+            except StoreUnavailable:
+                if loop.time() + pause > deadline:
+                    raise
 
     def _answer(self, job: NewJob, answer: Any) -> Added | JobError:
         if isinstance(answer, bytes):

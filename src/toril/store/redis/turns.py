@@ -48,7 +48,7 @@ def _is_plain(settlement: Settlement, claim: Claim) -> TypeGuard[Finish]:
         and settlement.keep[0] < 0
         and settlement.keep[1] is False
         and not (settlement.fields or settlement.points)
-        and settlement.token != "0"
+        and "0" not in (settlement.token, claim.token)
         and claim.count == 1
         and not (claim.limit or claim.aged or claim.after_success)
     )

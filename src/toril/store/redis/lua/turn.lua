@@ -8,7 +8,7 @@
 local call = redis.call
 local job_key, time = base .. id, tonumber(now)
 local meta = call('HMGET', base .. 'meta', 'opts.maxLenEvents', 'paused', 'concurrency', 'max')
-local job = call('HMGET', job_key, 'ats', 'atm', 'parentKey', 'deid')
+local job = redis.pcall('HMGET', job_key, 'ats', 'atm', 'parentKey', 'deid')
 local first = call('ZRANGE', base .. 'delayed', 0, 0, 'WITHSCORES')
 local next_due = first[2] and math.floor(tonumber(first[2]) / 4096) or 0
 if not meta[1] or meta[2] or meta[3] or meta[4] or not job[1] or job[3] or job[4]

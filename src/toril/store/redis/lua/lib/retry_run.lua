@@ -30,10 +30,10 @@ local function retry_run(base, run, now)
   end
   flush_pushes()
   let_go(base, held)
-  local open, due_left = gate_is_open(base), true
+  local open = gate_is_open(base)
+  -- The due jobs come first.
+  promote_due(base, now, open)
   for i, settlement in ipairs(run) do
-    -- The due jobs come first.
-    due_left = due_left and promote_due(base, now, open)
     local id, values = settlement[ID], settlement[RETRY_FIELDS] or {}
     values[#values + 1] = 'atm'
     values[#values + 1] = attempts[i]

@@ -218,7 +218,10 @@ end
 local function adopt_jobs(base, claim)
   local found = {}
   for _, id in ipairs(redis.call('LRANGE', base .. 'active', 0, -1)) do
-    if redis.call('GET', base .. id .. ':lock') == claim.token then
+    local lock = base .. id .. ':lock'
+    if redis.call('GET', lock) == claim.token then
+      -- Its worker counts from now on.
+      redis.call('PEXPIRE', lock, claim.lock_ms)
       found[#found + 1] = { id, redis.call('HGETALL', base .. id) }
     end
   end
