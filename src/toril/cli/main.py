@@ -15,9 +15,10 @@ def main() -> None:
     """Run the command that ``sys.argv`` names."""
     try:
         from toril.cli.app import app
+
+        app()
     except ModuleNotFoundError as error:
         if error.name not in _PARTS:
             raise
         sys.stderr.write('toril: the command line needs an extra: pip install "toril[cli]"\n')
         sys.exit(_UNAVAILABLE)
-    app()

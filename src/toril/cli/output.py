@@ -100,12 +100,11 @@ def confirm(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    try:
-        agreed = typer.confirm(question, err=True)
-    except typer.Abort:
-        if sys.stdin.isatty():
-            raise KeyboardInterrupt from None
+    # Not by typer, which writes a part of its question to stdout: that is for what programs read.
+    typer.echo(f"{question} [y/N] ", err=True, nl=False)
+    answer = sys.stdin.readline()
+    if not answer:
         typer.echo(err=True)
-        raise refused("nobody answered, so nothing was done; --yes goes on without asking") from None
-    if not agreed:
+        raise refused("nobody answered, so nothing was done; --yes goes on without asking")
+    if answer.strip().lower() not in ("y", "yes"):
         raise refused("nothing was done")

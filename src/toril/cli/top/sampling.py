@@ -14,6 +14,7 @@ from toril import Event, Job, Queue, QueueEvents
 from toril.cli.connection import Connected
 from toril.cli.top.sample import QueueSample, RunningJob, Sample, percentiles
 from toril.cli.workers import workers_of
+from toril.model.job import JobRecord
 
 # Seconds over which rates are taken.
 _WINDOW = 5.0
@@ -133,19 +134,19 @@ async def _sample(followed: _Followed) -> QueueSample:
     )
 
 
-def waited(job: Job) -> float | None:
+def waited(job: JobRecord) -> float | None:
     """Seconds from when a job could have run to when it was started; ``None`` if that can't be told.
 
     Of a job that was tried several times only the latest start is known, and of one with children not when
     they were done.
     """
-    started, delay = job.processed_on_ms, job.opts.get("delay", 0)
+    started, delay = job.processed_on_ms, job.stored_opts.get("delay", 0)
     if started is None or job.attempts_started > 1 or not isinstance(delay, int | float):
         return None
     return max(started - job.timestamp_ms - delay, 0) / 1000
 
 
-def ran(job: Job) -> float | None:
+def ran(job: JobRecord) -> float | None:
     """Seconds for which the last attempt ran; ``None`` if that can't be told."""
     started, finished = job.processed_on_ms, job.finished_on_ms
     return None if started is None or finished is None else max(finished - started, 0) / 1000
