@@ -41,7 +41,7 @@ def test_queues_with_their_counts(
     assert second["counts"]["completed"] == 1
     assert second["counts"]["delayed"] + second["counts"]["waiting"] == 2
     table = run("queues").stdout.splitlines()
-    assert table[0].split()[:3] == ["QUEUE", "ACTIVE", "WAITING"]
+    assert table[0].split()[:3] == ["QUEUE", "ACTIVE", "WAIT"]
     assert table[1].split()[0] == "images"
     assert table[1].split()[-1] == "paused"
     assert len(table) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import pty
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from rich.console import Console
 
 import toril.sync
 from tests.cli.conftest import PATIENCE, Read, Run, Start, complete_one, ended, take
@@ -110,12 +112,44 @@ def test_a_screen_shows_what_is_in_a_sample(capsys: pytest.CaptureFixture[str]) 
     )
     job = RunningJob(queue="mail", id="7", name="[red]x\x1b", age=125, attempt=2, worker=None)
     sample = Sample(at=datetime(2026, 1, 2, tzinfo=UTC), queues=[queue], running=[job])
-    console().print(render(sample, "no connection; trying again"))
+    console().print(render(sample, 200, "no connection; trying again"))
     shown = capsys.readouterr().out
 
     for part in ("mail (paused)", "12", ">4.2", "4ms 20ms 1.0s", "2m", "[red]x", "w1", "5m", "no connection"):
         assert part in shown
     assert "\x1b" not in shown
+
+
+def test_a_narrow_terminal_shows_names_and_what_matters_most() -> None:
+    counts = {"active": 1, "waiting": 1200, "completed": 5, "failed": 77}
+    times = {50: 0.1, 95: 0.95, 99: 3.0}
+    queue = QueueSample(
+        name="newsletters",
+        paused=False,
+        counts=counts,
+        rates=dict.fromkeys(("added", "completed", "failed"), 99.5),
+        partial=False,
+        wait=times,
+        run=times,
+        workers=[],
+    )
+    screen = Console(width=80, file=io.StringIO(), record=True)
+    screen.print(render(Sample(at=datetime.now(UTC), queues=[queue], running=[]), 80))
+    [row] = [line for line in screen.export_text().splitlines() if "newsletters" in line]
+
+    assert row.split() == [
+        "newsletters",
+        "0",
+        "1",
+        "1200",
+        "0",
+        "77",
+        "99.5",
+        "99.5",
+        "99.5",
+        "950ms",
+        "950ms",
+    ]
 
 
 def test_a_stream_of_samples_ends_with_an_interrupt(

@@ -14,8 +14,21 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+#: The states of jobs in the order in which they are shown, with names short enough for a terminal's width.
+STATE_COLUMNS = {
+    "active": "ACTIVE#",
+    "waiting": "WAIT#",
+    "prioritized": "PRIO#",
+    "delayed": "DELAYED#",
+    "waiting-children": "CHILDREN#",
+    "completed": "DONE#",
+    "failed": "FAILED#",
+}
+
 # Columns of a table that nobody looks at: lines for other programs are never broken or cut.
 _WIDE = 10_000
+# Characters of the first column that are shown even if the terminal is narrow.
+_NAME = 8
 # Of a text in a table, a terminal's line has place for no more anyhow.
 _MOST_CHARACTERS = 200
 
@@ -79,9 +92,15 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | No
     from rich.text import Text
 
     made = Table(box=None, pad_edge=False, title=title, title_justify="left", header_style="bold")
-    for column in columns:
-        right = column.endswith("#")
-        made.add_column(column.rstrip("#"), justify="right" if right else "left", no_wrap=right)
+    for place, column in enumerate(columns):
+        right, first = column.endswith("#"), not place
+        made.add_column(
+            column.rstrip("#"),
+            justify="right" if right else "left",
+            # What a row is about stays readable, whatever else has to be folded.
+            no_wrap=right or first,
+            min_width=_NAME if first else None,
+        )
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else Text(brief(cell)) for cell in row))
     return made

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from toril.cli.output import say, show_json, show_table
+from toril.cli.output import STATE_COLUMNS, say, show_json, show_table
 from toril.cli.running import Settings, command
 
 if TYPE_CHECKING:
     from toril import Queue
-
-_COLUMNS = ("active", "waiting", "prioritized", "delayed", "waiting-children", "completed", "failed")
 
 
 @command
@@ -26,7 +24,7 @@ async def queues(settings: Settings) -> None:
     if not found:
         return say("There are no queues yet.")
     rows = [_row(queue) for queue in found]
-    columns = ("QUEUE", *(f"{state.upper()}#" for state in _COLUMNS), "WORKERS#", "SCHEDULERS#", "")
+    columns = ("QUEUE", *STATE_COLUMNS.values(), "WORKERS#", "SCHEDULES#", "")
     return show_table(columns, rows)
 
 
@@ -41,7 +39,7 @@ async def _look(queue: Queue) -> dict[str, Any]:
 
 
 def _row(queue: dict[str, Any]) -> list[Any]:
-    counts = [queue["counts"][state] for state in _COLUMNS]
+    counts = [queue["counts"][state] for state in STATE_COLUMNS]
     return [
         queue["name"],
         *counts,

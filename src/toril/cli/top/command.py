@@ -52,7 +52,8 @@ def _show_once(sample: Sample, *, json: bool) -> None:
     if json:
         show_json(sample)
     else:
-        console().print(render(sample))
+        terminal = console()
+        terminal.print(render(sample, terminal.width))
 
 
 async def _watch(sampler: Sampler, interval: float, *, json: bool) -> None:
@@ -70,9 +71,9 @@ async def _watch(sampler: Sampler, interval: float, *, json: bool) -> None:
         if json:
             show_line(sample)
         elif live is not None:
-            live.update(render(sample, problem), refresh=True)
+            live.update(render(sample, terminal.width, problem), refresh=True)
         else:
-            terminal.print(render(sample, problem))
+            terminal.print(render(sample, terminal.width, problem))
 
     with leaving(stop), live or nullcontext():
         await _loop(sampler, interval, stop, show)
