@@ -137,19 +137,7 @@ def test_a_narrow_terminal_shows_names_and_what_matters_most() -> None:
     screen.print(render(Sample(at=datetime.now(UTC), queues=[queue], running=[]), 80))
     [row] = [line for line in screen.export_text().splitlines() if "newsletters" in line]
 
-    assert row.split() == [
-        "newsletters",
-        "0",
-        "1",
-        "1200",
-        "0",
-        "77",
-        "99.5",
-        "99.5",
-        "99.5",
-        "950ms",
-        "950ms",
-    ]
+    assert row.split() == ["newsletters", *["0", "1", "1200", "0", "77", "99.5", "950ms", "950ms"]]
 
 
 def test_a_stream_of_samples_ends_with_an_interrupt(

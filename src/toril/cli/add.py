@@ -14,40 +14,53 @@ from toril.cli.output import note, say, show_json
 from toril.cli.running import Settings, command
 from toril.cli.spans import is_span, seconds_of
 
-_DATA = "JSON text, @file, or - for what comes in; default {}."
+QueueName = Annotated[str, typer.Argument(metavar="QUEUE", help="Name of the queue; a new one is made.")]
+JobName = Annotated[str, typer.Argument(metavar="NAME", help="What kind of job it is.")]
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="[DATA]", help="JSON text, @file, or - for what comes in; default {}.", show_default=False
+    ),
+]
+Delay = Annotated[
+    str | None, typer.Option(help="Run no sooner than in so long: 90, 10m, 1h30m.", show_default=False)
+]
+At = Annotated[
+    str | None, typer.Option(help="Run no sooner than at this instant (ISO 8601).", show_default=False)
+]
+Priority = Annotated[
+    int | None, typer.Option(help="1 and more, lower runs earlier; without, first.", show_default=False)
+]
+Attempts = Annotated[int | None, typer.Option(help="How often it may be tried.", show_default=False)]
+BackoffText = Annotated[
+    str | None,
+    typer.Option(help="Between attempts: a span, or kind:span as exponential:1s.", show_default=False),
+]
+JobId = Annotated[str | None, typer.Option(help="An id of your own.", show_default=False)]
+Lifo = Annotated[bool, typer.Option("--lifo", help="In front of those that wait.")]
+More = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option", "-o", metavar="NAME=JSON", help="Any other option of Queue.add.", show_default=False
+    ),
+]
 
 
 @command
 async def add(
     settings: Settings,
-    queue: Annotated[str, typer.Argument(metavar="QUEUE", help="Name of the queue; a new one is made.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What kind of job it is.")],
-    data: Annotated[str, typer.Argument(metavar="[DATA]", help=_DATA, show_default=False)] = "{}",
+    queue: QueueName,
+    name: JobName,
+    data: Data = "{}",
     *,
-    delay: Annotated[
-        str | None, typer.Option(help="Run no sooner than in so long: 90, 10m, 1h30m.", show_default=False)
-    ] = None,
-    at: Annotated[
-        str | None, typer.Option(help="Run no sooner than at this instant (ISO 8601).", show_default=False)
-    ] = None,
-    priority: Annotated[
-        int | None, typer.Option(help="1 and more, lower runs earlier; without, first.", show_default=False)
-    ] = None,
-    attempts: Annotated[
-        int | None, typer.Option(help="How often it may be tried.", show_default=False)
-    ] = None,
-    backoff: Annotated[
-        str | None,
-        typer.Option(help="Between attempts: a span, or kind:span as exponential:1s.", show_default=False),
-    ] = None,
-    job_id: Annotated[str | None, typer.Option(help="An id of your own.", show_default=False)] = None,
-    lifo: Annotated[bool, typer.Option("--lifo", help="In front of those that wait.")] = False,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option", "-o", metavar="NAME=JSON", help="Any other option of Queue.add.", show_default=False
-        ),
-    ] = None,
+    delay: Delay = None,
+    at: At = None,
+    priority: Priority = None,
+    attempts: Attempts = None,
+    backoff: BackoffText = None,
+    job_id: JobId = None,
+    lifo: Lifo = False,
+    option: More = None,
 ) -> None:
     """Add a job."""
     from toril.cli.connection import connected, exists
