@@ -6,12 +6,13 @@ from toril.core.clients import ClientInfo, WorkerInfo, list_queues
 from toril.core.dependencies import Dependency, DependencyPage
 from toril.core.events import QueueEvents
 from toril.core.flow import Flow
-from toril.core.inspector import Inspector
+from toril.core.inspector import Inspector, JobLock
 from toril.core.job import Job
 from toril.core.metrics import Metrics, MetricsTime
 from toril.core.producer import FlowProducer, JobNode
 from toril.core.queue import Queue
 from toril.core.scheduling import JobScheduler
+from toril.core.server import ServerInfo, get_server_info
 from toril.core.spec import JobSpec
 from toril.core.stuck import StuckChild, StuckParent
 from toril.core.worker.manual import Batch
@@ -102,6 +103,7 @@ __all__ = [
     "Job",
     "JobError",
     "JobFailed",
+    "JobLock",
     "JobLocked",
     "JobNode",
     "JobNotFound",
@@ -135,6 +137,7 @@ __all__ = [
     "ReturnToWait",
     "ScheduleOptions",
     "ScriptError",
+    "ServerInfo",
     "SlotTaken",
     "Steer",
     "StoreError",
@@ -155,6 +158,7 @@ __all__ = [
     "WorkerOptions",
     "__version__",
     "from_bullmq",
+    "get_server_info",
     "list_queues",
     "open_store",
 ]

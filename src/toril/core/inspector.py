@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -18,9 +19,24 @@ from toril.core.states import STATES, check_finished, check_states
 from toril.model.checks import check_id, check_int, check_items, check_range
 from toril.model.draft import MAX_PRIORITY
 from toril.model.duration import datetime_to_ms
+from toril.model.event import Event
 from toril.model.names import QueueRef, check_prefix, check_queue_name
+from toril.model.stream import Place, StreamId, check_event_id
 from toril.store.contract import Store
 from toril.store.values import Logs
+
+
+@dataclass(frozen=True, slots=True)
+class JobLock:
+    """What keeps a running job to one worker.
+
+    Attributes:
+        token: Of the worker that holds it.
+        expires_in: Seconds until it expires unless it is renewed.
+    """
+
+    token: str
+    expires_in: float
 
 
 class Inspector(Connecting):
@@ -209,6 +225,44 @@ class Inspector(Connecting):
         check_range(start, end)
         store = (await self._open()).store
         return await store.jobs.logs(self.ref, job_id, start, end, ascending=ascending)
+
+    async def get_locks(self, ids: Iterable[str]) -> dict[str, JobLock]:
+        """The locks of those of these jobs that have one: active jobs whose worker lives.
+
+        Args:
+            ids: Ids of jobs, in any number.
+        """
+        wanted = [check_id(id, "ids") for id in check_items(ids, "ids")]
+        locks = await (await self._open()).store.queues.locks(self.ref, wanted)
+        found = zip(wanted, locks, strict=True)
+        return {id: JobLock(lock[0], lock[1] / 1000) for id, lock in found if lock is not None}
+
+    def iter_events(self, after: str = "0", *, batch: int = 100) -> AsyncGenerator[Event]:
+        """The events that the queue keeps, oldest first, up to its latest; see ``QueueEvents`` to go on.
+
+        Args:
+            after: Begin behind the event of this id; ``"0"`` is the oldest there is.
+            batch: So many events are read at a time.
+
+        Raises:
+            OptionError: There can be no such id, or ``batch`` is no positive number.
+        """
+        place = check_event_id(after)
+        return self._iterate_events(place, check_int(batch, "batch", 1))
+
+    async def _iterate_events(self, place: Place | None, batch: int) -> AsyncGenerator[Event]:
+        events = (await self._open()).store.events
+        feed = events.feed(self.ref)
+        try:
+            while place is not None:
+                look = await feed.look(self.ref, place.id, batch)
+                for id, raw in look.entries:
+                    place = Place(StreamId.parse(id))
+                    yield Event(self.ref, id.decode(), raw)
+                if not look.more:
+                    break
+        finally:
+            await feed.close()
 
     async def is_paused(self) -> bool:
         """Whether the queue is paused."""

@@ -131,6 +131,17 @@ class Removal(Limits):
         check_int(limit, "limit")
         return await (await self._open()).store.removals.remove_orphans(self.ref, count, limit)
 
+    async def find_orphans(self, *, count: int = 1000, limit: int = 0) -> list[str]:
+        """Ids of what is left of jobs that are in no state, in no order; see ``remove_orphans``.
+
+        Args:
+            count: About so many keys are looked at in one step.
+            limit: Find at most so many; 0 is all.
+        """
+        check_int(count, "count", 1)
+        check_int(limit, "limit")
+        return await (await self._open()).store.removals.find_orphans(self.ref, count, limit)
+
     async def remove_deduplication_key(self, id: str) -> bool:
         """Free a deduplication id, so that the next job with it is added; ``False`` if it was free."""
         return await (await self._open()).store.removals.remove_deduplication_key(self.ref, _dedup_id(id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,15 +13,18 @@ from toril.core.job import Job
 from toril.core.payload import byte_length, encode
 from toril.core.repeat import Iteration, RepeatStrategy, head_of, next_match
 from toril.core.spec import ABSENT, JobSpec
+from toril.core.worker.schedules import Schedules
 from toril.errors import OptionError
 from toril.model.backoff import Backoff
 from toril.model.checks import check_bool, check_kind, check_range, check_text
-from toril.model.duration import instant_or_none
+from toril.model.duration import Duration, instant_or_none, to_ms
 from toril.model.job import public_options
 from toril.model.options import AddOptions, merge, resolve
 from toril.model.schedule import Schedule, ScheduleOptions, check_scheduler_id
 from toril.model.stored import read_json, read_text, read_whole
 from toril.store.values import StoredScheduler
+
+_logger = logging.getLogger(__name__)
 
 _PLAIN = ("type", "delay")
 # What would contradict the schedule, or each other job of the same scheduler.
@@ -205,6 +209,29 @@ class Scheduling(Control):
         """
         check_text(id, "id")
         return await (await self._open()).store.schedulers.remove(self.ref, id)
+
+    async def dead_schedulers(self, *, overdue: Duration = 60) -> list[str]:
+        """Ids of job schedulers that will not run again by themselves, because their next job is lost.
+
+        A running worker finds and restores them in the course of its stalled checks. Those that have come to
+        their end or their limit are not dead.
+
+        Args:
+            overdue: Only those that should have run so long ago; seconds or timedelta.
+        """
+        return await (await self._schedules()).dead(to_ms(overdue, "overdue"))
+
+    async def restore_schedulers(self, *, overdue: Duration = 60) -> list[str]:
+        """Give dead job schedulers their next jobs; answers their ids. See ``dead_schedulers``."""
+        return await (await self._schedules()).put_back(0, to_ms(overdue, "overdue"))
+
+    async def _schedules(self) -> Schedules:
+        store = (await self._open()).store
+        return Schedules(store, self.ref, self.repeat_strategy, _report)
+
+
+def _report(error: BaseException) -> None:
+    _logger.warning("a job scheduler can't be read", extra={"error": str(error)})
 
 
 def _nearest_instant(ms: int) -> datetime:

@@ -55,6 +55,11 @@ class Home:
         """Held alone by the server for its life; notes who that is."""
         return self.run / "server.lock"
 
+    @property
+    def keeper_lock(self) -> Path:
+        """Held alone by the process that keeps the server running when nobody uses it."""
+        return self.run / "keeper.lock"
+
     def prepare(self) -> None:
         """Create what is missing; what holds data or a socket is for the owner only.
 

@@ -7,9 +7,19 @@ from any thread, and after a fork. One event loop in a thread of its own serves 
 from toril.core.blocking import BlockingJob as Job
 from toril.core.flow import Flow
 from toril.core.spec import JobSpec
-from toril.sync.discovery import list_queues
+from toril.sync.discovery import get_server_info, list_queues
 from toril.sync.events import QueueEvents
 from toril.sync.flows import FlowProducer, JobNode
 from toril.sync.queue import Queue
 
-__all__ = ["Flow", "FlowProducer", "Job", "JobNode", "JobSpec", "Queue", "QueueEvents", "list_queues"]
+__all__ = [
+    "Flow",
+    "FlowProducer",
+    "Job",
+    "JobNode",
+    "JobSpec",
+    "Queue",
+    "QueueEvents",
+    "get_server_info",
+    "list_queues",
+]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from toril.core.blocking import BlockingJob as Job
 from toril.core.clients import ClientInfo, WorkerInfo
 from toril.core.dependencies import Dependency, DependencyKind, DependencyPage
-from toril.core.job import Job as AsyncJob
+from toril.core.inspector import JobLock
 from toril.core.metrics import Metrics
 from toril.core.portal import portal
 from toril.core.queue import Queue as AsyncQueue
+from toril.model.event import Event
 from toril.store.values import Logs
 from toril.sync.jobs import all_blocking, blocking
+
+T = TypeVar("T")
 
 
 class Inspector:
@@ -65,11 +68,19 @@ class Inspector:
 
     def iter_jobs(self, states: str | Iterable[str], *, batch: int = 100) -> Iterator[Job]:
         """All jobs of some states; see ``toril.Queue.iter_jobs`` for what it promises."""
-        return _iterate(self._queue.iter_jobs(states, batch=batch))
+        return (blocking(job) for job in _walk(self._queue.iter_jobs(states, batch=batch)))
 
     def get_job_logs(self, id: str, start: int = 0, end: int = -1, *, ascending: bool = True) -> Logs:
         """Rows of a job's log."""
         return portal.call(self._queue.get_job_logs(id, start, end, ascending=ascending))
+
+    def get_locks(self, ids: Iterable[str]) -> dict[str, JobLock]:
+        """The locks of those of these jobs that have one."""
+        return portal.call(self._queue.get_locks(ids))
+
+    def iter_events(self, after: str = "0", *, batch: int = 100) -> Iterator[Event]:
+        """The events that the queue keeps, oldest first, up to its latest."""
+        return _walk(self._queue.iter_events(after, batch=batch))
 
     def get_meta(self) -> dict[str, Any]:
         """What is set for the whole queue."""
@@ -167,15 +178,15 @@ class Inspector:
         return portal.call(self._queue.export_prometheus_metrics(labels))
 
 
-def _iterate(jobs: AsyncGenerator[AsyncJob]) -> Iterator[Job]:
-    async def following() -> AsyncJob | None:
-        return await anext(jobs, None)
+def _walk(things: AsyncGenerator[T]) -> Iterator[T]:
+    async def following() -> T | None:
+        return await anext(things, None)
 
     async def close() -> None:
-        await jobs.aclose()
+        await things.aclose()
 
     try:
-        while (job := portal.call(following())) is not None:
-            yield blocking(job)
+        while (thing := portal.call(following())) is not None:
+            yield thing
     finally:
         portal.call(close())

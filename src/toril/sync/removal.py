@@ -40,6 +40,10 @@ class Removal(Limits):
         """Delete what is left of jobs that are in no state; answers of how many."""
         return portal.call(self._queue.remove_orphans(count=count, limit=limit))
 
+    def find_orphans(self, *, count: int = 1000, limit: int = 0) -> list[str]:
+        """Ids of what is left of jobs that are in no state."""
+        return portal.call(self._queue.find_orphans(count=count, limit=limit))
+
     def remove_deduplication_key(self, id: str) -> bool:
         """Free a deduplication id."""
         return portal.call(self._queue.remove_deduplication_key(id))

@@ -8,6 +8,7 @@ from toril.core.blocking import BlockingJob as Job
 from toril.core.portal import portal
 from toril.core.scheduling import JobScheduler
 from toril.core.spec import JobSpec
+from toril.model.duration import Duration
 from toril.model.schedule import ScheduleOptions
 from toril.sync.control import Control
 from toril.sync.jobs import blocking
@@ -42,6 +43,14 @@ class Scheduling(Control):
     def get_job_schedulers_count(self) -> int:
         """How many job schedulers the queue has."""
         return portal.call(self._queue.get_job_schedulers_count())
+
+    def dead_schedulers(self, *, overdue: Duration = 60) -> list[str]:
+        """Ids of job schedulers whose next job is lost."""
+        return portal.call(self._queue.dead_schedulers(overdue=overdue))
+
+    def restore_schedulers(self, *, overdue: Duration = 60) -> list[str]:
+        """Give dead job schedulers their next jobs; answers their ids."""
+        return portal.call(self._queue.restore_schedulers(overdue=overdue))
 
     def remove_job_scheduler(self, id: str) -> bool:
         """Remove a job scheduler with its next job."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from toril.core.repeat import Iteration, RepeatStrategy, head_of, next_match
@@ -92,37 +92,63 @@ class Schedules:
             _deduplication_id(made.opts) or False,
         )
 
-    async def put_back(self, interval_ms: int) -> list[str]:
+    async def put_back(self, interval_ms: int, grace_ms: int | None = None) -> list[str]:
         """See to schedulers whose next job is lost; answers their ids.
 
         Args:
-            interval_ms: Only what is overdue for so long, and by one worker in so long.
+            interval_ms: By one worker in so long; 0 at any time.
+            grace_ms: Only what is overdue for so long; ``None`` is the interval.
         """
-        restored: list[str] = []
-        for lost in await self._store.schedulers.lost(self._queue, interval_ms, interval_ms):
+        return await self._each_lost(interval_ms, grace_ms, self._restore)
+
+    async def dead(self, grace_ms: int) -> list[str]:
+        """Ids of schedulers whose next job is lost and should be put back; changes nothing.
+
+        Args:
+            grace_ms: Only what is overdue for so long.
+        """
+
+        async def has_next(lost: LostIteration) -> bool:
+            return await self._next(lost) is not None
+
+        return await self._each_lost(0, grace_ms, has_next)
+
+    async def _each_lost(
+        self, interval_ms: int, grace_ms: int | None, see_to: Callable[[LostIteration], Awaitable[bool]]
+    ) -> list[str]:
+        grace_ms = interval_ms if grace_ms is None else grace_ms
+        ids: list[str] = []
+        for lost in await self._store.schedulers.lost(self._queue, interval_ms, grace_ms):
             try:
-                if await self._restore(lost):
-                    restored.append(lost.scheduler.id)
+                if await see_to(lost):
+                    ids.append(lost.scheduler.id)
             except Exception as error:
                 # One schedule that nobody understands must not keep the others from being seen to.
                 self._report(error)
-        return restored
+        return ids
 
     async def _restore(self, lost: LostIteration) -> bool:
         """See to one scheduler; whether a job was added."""
+        made = await self._next(lost)
+        if isinstance(made, Producer):
+            return await self._store.schedulers.advance(self._queue, made) is not None
+        return made is not None and await self._store.schedulers.put_back(self._queue, lost.scheduler, made)
+
+    async def _next(self, lost: LostIteration) -> Producer | dict[str, Any] | None:
+        """The job that a scheduler should have: one to go on with, or the terms of one that is gone."""
         id = f"repeat:{lost.scheduler.id}:{lost.scheduler.due_ms}"
         stored = JobRecord(self._queue, id, lost.scheduler.fields).stored_opts
         if not lost.job and _missed(stored) != "skip":
-            return await self._make_again(lost.scheduler, stored)
-        return await self._go_on(lost, id, stored)
+            return self._terms_again(lost.scheduler, stored)
+        return await self._following(lost, id, stored)
 
-    async def _make_again(self, scheduler: StoredScheduler, stored: dict[str, Any]) -> bool:
-        """The job that is gone, for the time at which it was due."""
+    def _terms_again(self, scheduler: StoredScheduler, stored: dict[str, Any]) -> dict[str, Any] | None:
+        """The job that is gone, for the time at which it was due; ``None`` if it shall not be."""
         repeat = _repeat_of(scheduler.fields)
         plan, produced = Schedule.from_stored(repeat), repeat["count"]
         at_limit = plan.limit is not None and produced >= plan.limit
         if at_limit or plan.is_over(produced, self._store.now_ms()):
-            return False
+            return None
         due_ms = scheduler.due_ms if plan.pattern is not None else None
         terms = {
             "head": head_of(stored, scheduler.id, repeat, due_ms),
@@ -131,9 +157,9 @@ class Schedules:
         }
         if deid := _deduplication_id(stored):
             terms["deid"] = deid
-        return await self._store.schedulers.put_back(self._queue, scheduler, terms)
+        return terms
 
-    async def _go_on(self, lost: LostIteration, id: str, stored: dict[str, Any]) -> bool:
+    async def _following(self, lost: LostIteration, id: str, stored: dict[str, Any]) -> Producer | None:
         """The job that comes after one that is done, or that was missed and shall be skipped."""
         scheduler, repeat = lost.scheduler, _repeat_of(lost.scheduler.fields)
         before = JobRecord(self._queue, id, {**lost.job})
@@ -141,7 +167,7 @@ class Schedules:
         count = (_count(_plan_of(before.stored_opts)[1]) or repeat["count"]) + 1
         plan, now_ms = Schedule.from_stored(repeat), self._store.now_ms()
         if plan.is_over(count, now_ms):
-            return False
+            return None
         made = Iteration(
             before.name or scheduler.id,
             _successor(before.stored_opts) if lost.job else stored,
@@ -149,10 +175,7 @@ class Schedules:
             now_ms,
             scheduler.due_ms,
         )
-        producer = await self._producer(scheduler.id, id, plan, made)
-        return (
-            producer is not None and await self._store.schedulers.advance(self._queue, producer) is not None
-        )
+        return await self._producer(scheduler.id, id, plan, made)
 
 
 def is_missed(job: JobRecord, now_ms: int) -> bool:

@@ -155,6 +155,15 @@ class QueueReading(Watching):
             found += _records(queue, await self._connection.run("read", queue, some))
         return found
 
+    async def locks(self, queue: QueueRef, ids: Sequence[str]) -> list[tuple[str, int] | None]:
+        """For each job the token of its lock and the ms until that expires; ``None`` without a lock."""
+        found: list[tuple[str, int] | None] = []
+        for start in range(0, len(ids), _HASHES):
+            some = pack(ids[start : start + _HASHES])
+            locks = await self._connection.run("locks", queue, some)
+            found += [(text(lock[0]), lock[1]) if lock is not None else None for lock in locks]
+        return found
+
     async def children(self, queue: QueueRef, id: str, part: str, first: int, last: int) -> Children:
         """Children of a job, with their jobs; ``last`` is included, -1 is the last.
 

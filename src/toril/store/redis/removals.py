@@ -94,15 +94,30 @@ class RedisRemovals:
 
         At most ``limit`` of them; 0 is all.
         """
-        listed = await self._listed(queue)
         deleted = 0
+        async for orphans in self._orphans(queue, count, limit, delete=True):
+            deleted += len(orphans)
+        return deleted
+
+    async def find_orphans(self, queue: QueueRef, count: int, limit: int) -> list[str]:
+        """The ids of jobs that no state holds, in no order; see ``remove_orphans``."""
+        pages = [orphans async for orphans in self._orphans(queue, count, limit, delete=False)]
+        # A scan may show a key twice.
+        return list(dict.fromkeys(id.decode() for orphans in pages for id in orphans))
+
+    async def _orphans(
+        self, queue: QueueRef, count: int, limit: int, *, delete: bool
+    ) -> AsyncIterator[list[bytes]]:
+        listed = await self._listed(queue)
+        found = 0
         async for names in self._names(queue, count):
             suspects = {job for name in names if (job := _job_of(name))} - listed
-            left = limit - deleted if limit else len(suspects)
-            deleted += await self._delete_orphans(queue, sorted(suspects), left)
-            if limit and deleted >= limit:
+            left = limit - found if limit else len(suspects)
+            orphans = await self._orphans_among(queue, sorted(suspects), left, delete)
+            yield orphans
+            found += len(orphans)
+            if limit and found >= limit:
                 break
-        return deleted
 
     async def _listed(self, queue: QueueRef) -> set[bytes]:
         """What the lists hold: the server would have to look through them for each job."""
@@ -116,15 +131,17 @@ class RedisRemovals:
                 first += _LISTED_A_CALL
         return listed
 
-    async def _delete_orphans(self, queue: QueueRef, suspects: list[bytes], most: int) -> int:
-        ids = list(_texts(suspects))
-        deleted = 0
-        while ids and deleted < most:
+    async def _orphans_among(
+        self, queue: QueueRef, suspects: list[bytes], most: int, delete: bool
+    ) -> list[bytes]:
+        ids, flag = list(_texts(suspects)), "1" if delete else "0"
+        orphans: list[bytes] = []
+        while ids and len(orphans) < most:
             batch = pack(ids[:_MOST_A_CALL])
-            looked_at, found = await self._connection.run("orphans", queue, batch, most - deleted)
+            looked_at, found = await self._connection.run("orphans", queue, batch, most - len(orphans), flag)
             ids = ids[looked_at:]
-            deleted += found
-        return deleted
+            orphans += found
+        return orphans
 
     async def _names(self, queue: QueueRef, count: int) -> AsyncIterator[list[bytes]]:
         """Names of the queue's keys, without its base; some may come twice."""

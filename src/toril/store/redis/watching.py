@@ -56,6 +56,18 @@ class Watching:
                 found.add(name)
         return sorted(found)
 
+    async def server(self) -> dict[str, str]:
+        """The server's report of itself, with ``save`` from its configuration if it tells that."""
+        facts: dict[str, str] = {}
+        for section in ("server", "clients", "memory", "persistence"):
+            facts |= await self._connection.info(section)
+        try:
+            reply = await self._connection.command("CONFIG", "GET", "save")
+        except (ScriptError, StoreMisconfigured):
+            # Hosted servers keep their configuration to themselves.
+            return facts
+        return facts | dict(zip(map(text, reply[::2]), map(text, reply[1::2]), strict=True))
+
     async def _keys(self, pattern: str) -> AsyncIterator[str]:
         for node in await self._connection.nodes():
             async for keys in self._connection.scan_at(node, pattern, _STEP, "TYPE", "hash"):

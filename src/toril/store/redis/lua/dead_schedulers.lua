@@ -1,5 +1,5 @@
 --- Schedulers that are overdue although no job of theirs waits or runs, a page at a time. One look an interval,
---- by whoever comes first; a queue without schedulers is left as it is.
+--- by whoever comes first, or at any time if that is 0; a queue without schedulers is left as it is.
 --- @args    interval_ms before first most now
 --- @returns how many were looked at, and a list of { id, when it should have run, fields, fields of that job or
 ---          nothing }
@@ -12,7 +12,7 @@ local late = call('ZRANGEBYSCORE', base .. 'repeat', 0, before, 'WITHSCORES', 'L
 if #late == 0 then
   return { 0, {} }
 end
-if first == '0' and not call('SET', base .. 'toril:schedules-check', now, 'PX', interval_ms, 'NX') then
+if first == '0' and interval_ms ~= '0' and not call('SET', base .. 'toril:schedules-check', now, 'PX', interval_ms, 'NX') then
   return { 0, {} }
 end
 local dead = {}

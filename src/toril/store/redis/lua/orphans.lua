@@ -1,6 +1,6 @@
---- Delete what is left of jobs that no state holds.
---- @args    ids most
---- @returns { how many ids were looked at, how many jobs were deleted }; fewer looks than ids: ask again
+--- Find, or delete, what is left of jobs that no state holds.
+--- @args    ids most delete
+--- @returns { how many ids were looked at, ids of the orphans }; fewer looks than ids: ask again
 
 local call = redis.call
 local SORTED = { 'completed', 'failed', 'delayed', 'prioritized', 'waiting-children' }
@@ -36,28 +36,32 @@ local function is_held(id)
   return false
 end
 
-local function delete(job_key)
+local function keys_of(job_key)
   local kind = call('TYPE', job_key).ok
+  local keys = {}
   if kind ~= 'hash' and kind ~= 'none' then
-    return 0
+    return keys
   end
-  local deleted = 0
   for suffix, expected in pairs(KINDS) do
     if call('TYPE', job_key .. suffix).ok == expected then
-      deleted = deleted + call('DEL', job_key .. suffix)
+      keys[#keys + 1] = job_key .. suffix
     end
   end
-  return deleted > 0 and 1 or 0
+  return keys
 end
 
-local looked_at, deleted = 0, 0
+local looked_at, orphans = 0, {}
 for _, id in ipairs(cmsgpack.unpack(ids)) do
-  if deleted == tonumber(most) or looked_through > MOST_ENTRIES then
+  if #orphans == tonumber(most) or looked_through > MOST_ENTRIES then
     break
   end
   looked_at = looked_at + 1
-  if not is_held(id) then
-    deleted = deleted + delete(base .. id)
+  local keys = is_held(id) and {} or keys_of(base .. id)
+  if #keys > 0 then
+    orphans[#orphans + 1] = id
+    if delete == '1' then
+      call('DEL', unpack(keys))
+    end
   end
 end
-return { looked_at, deleted }
+return { looked_at, orphans }

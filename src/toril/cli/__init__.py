@@ -1,0 +1,1 @@
+"""The command line: ``toril``. Needs the extra ``cli``; nothing else imports this package."""

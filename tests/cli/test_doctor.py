@@ -1,0 +1,120 @@
+"""``toril doctor`` finds what is wrong with real queues, and repairs what it can."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import toril.sync
+from tests.cli.conftest import Read, Run, take
+from tests.support.database import Database
+from tests.support.valkey import Valkey
+from toril import Flow
+
+WithWorker = Callable[..., Any]
+
+
+def kinds(found: Any) -> list[str]:
+    return [one["kind"] for one in found["findings"]]
+
+
+def test_nothing_is_wrong(run: Run, read: Read, mail: toril.sync.Queue) -> None:
+    found = read("doctor")
+
+    assert (found["findings"], found["repaired"], found["queues"]) == ([], [], 1)
+    assert (found["server"]["engine"], found["server"]["eviction"]) == ("valkey", "noeviction")
+    assert run("doctor").stdout == "Nothing is wrong with the server and 1 queue(s).\n"
+
+
+def test_a_queue_that_nobody_works(run: Run, read: Read, mail: toril.sync.Queue) -> None:
+    mail.add("n")
+
+    [found] = read("doctor", code=1)["findings"]
+    assert (found["kind"], found["queue"], found["count"]) == ("no-workers", "mail", 1)
+    assert "do: start a worker" in run("doctor", code=1).stdout
+
+
+def test_a_paused_queue(read: Read, mail: toril.sync.Queue) -> None:
+    mail.pause()
+
+    assert kinds(read("doctor", code=1)) == ["paused"]
+
+
+def test_active_jobs_without_a_lock(
+    read: Read, mail: toril.sync.Queue, with_worker: WithWorker, database: Database, prefix: str
+) -> None:
+    job = mail.add("n")
+    with_worker(take)
+    assert "unlocked-jobs" not in kinds(read("doctor", code=1))
+    database.command("DEL", f"{prefix}:mail:{job.id}:lock")
+
+    found = next(one for one in read("doctor", code=1)["findings"] if one["kind"] == "unlocked-jobs")
+    assert found["ids"] == [job.id]
+
+
+def test_a_parent_that_can_never_run(
+    read: Read, mail: toril.sync.Queue, url: str, prefix: str, database: Database
+) -> None:
+    with toril.sync.FlowProducer(url=url, prefix=prefix) as flows:
+        tree = flows.add(Flow("parent", queue="mail", children=[Flow("child", queue="mail", job_id="c")]))
+    database.command("DEL", f"{prefix}:mail:c")
+    database.command("LREM", f"{prefix}:mail:wait", 0, "c")
+
+    found = next(one for one in read("doctor", code=1)["findings"] if one["kind"] == "stuck-parent")
+    assert found["ids"] == [tree.job.id]
+    assert "is gone" in found["advice"]
+
+
+def test_orphans_are_deleted_after_asking(
+    run: Run, read: Read, mail: toril.sync.Queue, database: Database, prefix: str
+) -> None:
+    database.command("HSET", f"{prefix}:mail:lost", "name", "n")
+
+    [found] = read("doctor", code=1)["findings"]
+    assert (found["kind"], found["ids"], found["repairable"]) == ("orphans", ["lost"], True)
+    assert "nothing was done" in run("doctor", "--fix", typed="n\n", code=1).stderr
+    assert mail.find_orphans() == ["lost"]
+    assert read("doctor", "--fix", "--yes")["repaired"] == [{"kind": "orphans", "queue": "mail", "count": 1}]
+    assert mail.find_orphans() == []
+    assert read("doctor")["findings"] == []
+
+
+def test_a_dead_scheduler_is_brought_back(
+    run: Run, read: Read, mail: toril.sync.Queue, database: Database, prefix: str
+) -> None:
+    mail.upsert_job_scheduler("daily", every=86_400)
+    [job] = mail.get_jobs(["waiting", "delayed"])
+    long_ago = int(time.time() * 1000) - 600_000
+    for key in ("delayed", "wait"):
+        database.command("DEL", f"{prefix}:mail:{key}")
+    database.command("DEL", f"{prefix}:mail:{job.id}")
+    database.command("ZADD", f"{prefix}:mail:repeat", long_ago, "daily")
+
+    assert "dead-schedulers" in kinds(read("doctor", code=1))
+    # What is left is that nobody works the queue.
+    fixed = read("doctor", "--fix", "--yes", code=1)
+    assert fixed["repaired"] == [{"kind": "dead-schedulers", "queue": "mail", "count": 1}]
+    assert kinds(fixed) == ["no-workers"]
+    assert mail.count() == 1
+
+
+def test_only_the_queues_that_are_named(read: Read, mail: toril.sync.Queue, url: str, prefix: str) -> None:
+    mail.pause()
+    with toril.sync.Queue("images", url=url, prefix=prefix) as images:
+        images.pause()
+
+    assert [one["queue"] for one in read("doctor", "--queue", "images", code=1)["findings"]] == ["images"]
+
+
+def test_a_server_that_evicts_and_keeps_nothing(run: Run, read: Read, prefix: str) -> None:
+    with Valkey("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru") as server:
+        found = read("doctor", "--url", server.url, code=1)
+
+    assert kinds(found) == ["eviction", "persistence"]
+    assert "noeviction" in found["findings"][0]["advice"]
+
+
+def test_a_replica_is_of_no_use(run: Run) -> None:
+    with Valkey() as primary, Valkey("--replicaof", "127.0.0.1", str(primary.port)) as replica:
+        assert "read-only replica" in run("doctor", "--url", replica.url, code=3).stderr
