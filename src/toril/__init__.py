@@ -64,6 +64,7 @@ from toril.errors import (
     WaitForChildren,
     WaitingChildrenError,
     WaitingError,
+    WorkerStopped,
 )
 from toril.model.backoff import Backoff
 from toril.model.bullmq import from_bullmq
@@ -74,6 +75,7 @@ from toril.model.options import AddOptions
 from toril.model.parent import ParentRef
 from toril.model.rate_limit import RateLimiter
 from toril.model.schedule import ScheduleOptions
+from toril.model.worker_status import RunningJob, WorkerStatus
 from toril.store.opening import open_store
 from toril.store.values import Dependencies, Logs
 
@@ -135,6 +137,7 @@ __all__ = [
     "ResultTimeout",
     "Retry",
     "ReturnToWait",
+    "RunningJob",
     "ScheduleOptions",
     "ScriptError",
     "ServerInfo",
@@ -156,6 +159,8 @@ __all__ = [
     "Worker",
     "WorkerInfo",
     "WorkerOptions",
+    "WorkerStatus",
+    "WorkerStopped",
     "__version__",
     "from_bullmq",
     "get_server_info",

@@ -20,6 +20,7 @@ TorilError
 │   ├── FailedChildren (-9)
 │   ├── SlotTaken (-10)
 │   │   └── NoFreeSlot (-11)
+│   ├── WorkerStopped                   its worker was stopped, and lets unfinished jobs fail
 │   ├── JobLocked                       a running job can't be removed or replaced
 │   ├── DuplicateJob                    ``on_duplicate="raise"`` met an existing id
 │   ├── JobFailed                       what ``Job.result`` raises for a failed job
@@ -79,6 +80,7 @@ from toril.errors.jobs import (
     ParentNotReplaceable,
     PendingChildren,
     SlotTaken,
+    WorkerStopped,
 )
 from toril.errors.steering import (
     AlreadyMoved,
@@ -145,6 +147,7 @@ __all__ = [
     "WaitForChildren",
     "WaitingChildrenError",
     "WaitingError",
+    "WorkerStopped",
 ]
 
 # In tracebacks, logs and pickles they are called what users import.

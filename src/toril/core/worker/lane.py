@@ -17,8 +17,9 @@ from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import Settings
 from toril.core.worker.slots import Slots
 from toril.core.worker.stalled import Rescue
+from toril.core.worker.tally import Tally
 from toril.core.worker.teller import Teller
-from toril.errors import AlreadyMoved, JobError, LockLost, ReturnToWait
+from toril.errors import AlreadyMoved, JobError, LockLost, ReturnToWait, WorkerStopped
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
 from toril.store.contract import Store
@@ -34,6 +35,7 @@ class Means:
     runner: Runner
     slots: Slots
     signals: Signals
+    tally: Tally
 
 
 class Lane:
@@ -58,7 +60,7 @@ class Lane:
         self._runner = means.runner
         self._slots = means.slots
         self._signals = means.signals
-        self._teller = Teller(queue, means.signals)
+        self._teller = Teller(queue, means.signals, means.tally)
         self._schedules = Schedules(store, queue, settings.repeat_strategy, self.report)
         self._rescue = Rescue(store, settings, self._schedules, self._teller)
         self._locks = LockKeeper(store, queue, settings, self._lock_lost, self.report)
@@ -143,6 +145,13 @@ class Lane:
     def give_back(self, job: Job) -> None:
         """A job that was not let finish waits again at once, in front; this was no attempt of it."""
         self.feeder.settle(Settling(job, GiveBack(job.id, job.token), error=ReturnToWait()))
+
+    async def fail_unfinished(self, job: Job) -> None:
+        """A job that was not let finish fails: an attempt of it is lost."""
+        error = WorkerStopped(
+            "the worker was stopped while it ran the job", queue=self.queue.name, job_id=job.id
+        )
+        self._deliver(await self._runner.after_error(job, error))
 
     # --- what the feeder tells ---
 

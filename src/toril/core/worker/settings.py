@@ -33,6 +33,9 @@ class WorkerOptions(TypedDict, total=False):
         stalled_interval: Time between two looks for jobs whose worker is gone. Default 30 s.
         max_stalled_count: A job that was given back more often fails. Default 1.
         skip_stalled_check: Don't look for such jobs. Default false.
+        heartbeat_interval: Time between two reports of how the worker is, for ``Queue.workers``. A
+            worker that misses three is told to be lost. Default 30 s.
+        skip_heartbeat: Don't report. Default false.
         max_started_attempts: A job that was started more often fails without being run. Default no bound.
         drain_delay: Longest wait for word of a job before looking anyway. Default 5 s.
         run_retry_delay: Longest pause between tries when the server does not answer. Default 15 s.
@@ -53,6 +56,8 @@ class WorkerOptions(TypedDict, total=False):
     stalled_interval: Duration
     max_stalled_count: int
     skip_stalled_check: bool
+    heartbeat_interval: Duration
+    skip_heartbeat: bool
     max_started_attempts: int | None
     drain_delay: Duration
     run_retry_delay: Duration
@@ -77,6 +82,8 @@ class Settings:
     stalled_ms: int = 30_000
     max_stalled_count: int = 1
     skip_stalled_check: bool = False
+    heartbeat_ms: int = 30_000
+    skip_heartbeat: bool = False
     max_started_attempts: int | None = None
     drain_delay: float = 5.0
     run_retry_delay: float = 15.0
@@ -177,6 +184,8 @@ _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "stalled_interval": _ms_into("stalled_ms"),
     "max_stalled_count": _whole_into("max_stalled_count", 0),
     "skip_stalled_check": _flag,
+    "heartbeat_interval": _ms_into("heartbeat_ms", _SHORTEST_MS),
+    "skip_heartbeat": _flag,
     "max_started_attempts": _whole_into("max_started_attempts", 0),
     "drain_delay": _seconds_into("drain_delay"),
     "run_retry_delay": _seconds_into("run_retry_delay"),

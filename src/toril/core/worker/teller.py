@@ -8,6 +8,7 @@ from typing import Any
 from toril.core.job import Job
 from toril.core.signals import Signals
 from toril.core.worker.run import Settling
+from toril.core.worker.tally import Tally
 from toril.model.names import QueueRef
 from toril.store.values import DelayJob, Finish, RetryNow
 
@@ -28,14 +29,18 @@ class Teller:
     Attributes:
         queue: The queue it speaks of.
         signals: The listeners of the worker.
+        tally: Counts what is told; none for a worker that does one thing at a time.
     """
 
-    def __init__(self, queue: QueueRef, signals: Signals) -> None:
+    def __init__(self, queue: QueueRef, signals: Signals, tally: Tally | None = None) -> None:
         self.queue = queue
         self.signals = signals
+        self.tally = tally
 
     def report(self, error: BaseException) -> None:
         """Tell of an error that is nobody's job; logged when no one listens."""
+        if self.tally is not None:
+            self.tally.met(error)
         if not self.signals.heard("error"):
             _logger.error("worker error", exc_info=error, extra={"queue": self.queue.name})
         self.signals.tell("error", error)
@@ -46,6 +51,8 @@ class Teller:
 
     def settled(self, settling: Settling) -> None:
         """A settlement was carried out; told if the job, or its attempt, has come to an end by it."""
+        if self.tally is not None:
+            self.tally.count(settling)
         if settling.error is None:
             if self.signals.heard("completed"):
                 self.signals.tell("completed", _with_outcome(settling), settling.result)

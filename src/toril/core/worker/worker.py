@@ -9,6 +9,7 @@ from typing import Unpack
 from toril.core.connection import Access
 from toril.core.job import Job
 from toril.core.worker.closing import SILENCE, Closing, all_idle
+from toril.core.worker.duties import Duties
 from toril.core.worker.feeder import Feeder
 from toril.core.worker.lane import Lane, Means
 from toril.core.worker.manual import ManualWorker
@@ -16,10 +17,14 @@ from toril.core.worker.routes import Handlers
 from toril.core.worker.settings import WorkerOptions, check_concurrency
 from toril.core.worker.shutdown import closing_on_signals
 from toril.core.worker.slots import Slots
+from toril.core.worker.vitals import Vitals
 from toril.errors import StoreUnavailable
+from toril.model.checks import check_bool
 from toril.model.duration import Duration, to_ms
 from toril.model.names import QueueRef
+from toril.model.worker_status import WorkerStatus
 from toril.store.contract import Store
+from toril.store.opening import wall_clock_ms
 
 
 class Worker(ManualWorker):
@@ -53,23 +58,37 @@ class Worker(ManualWorker):
     ) -> None:
         super().__init__(queue, handler, url=url, store=store, prefix=prefix, options=options)
         self._slots = Slots()
+        self._vitals = Vitals(self.id, self._settings.name, self._settings.heartbeat_ms, wall_clock_ms)
+        self._watching = Duties(self._teller)
         # Its queues, from the start on.
         self._lanes: dict[QueueRef, Lane] = {}
         self._starting: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
         self._patience = Closing()
+        self._grace: float | None = None
+        self._fails_unfinished = False
         self._paused = False
 
     # --- life ---
 
-    async def run(self) -> None:
+    async def run(self, *, grace: Duration | None = None, fail_unfinished: bool = False) -> None:
         """Work until closed. SIGTERM and SIGINT close the worker in order, a second one at once.
 
+        Whoever handled these signals before handles them again afterwards.
+
+        Args:
+            grace: After a signal, jobs that run longer than that are cancelled, as by ``close(grace)``;
+                ``None`` lets them finish, however long it takes.
+            fail_unfinished: As in ``close``.
+
         Raises:
+            OptionError: ``grace`` is no duration.
             StoreUnavailable: The server does not answer at start; later it is waited for.
             StoreMisconfigured: The server can't be used as it is set up.
         """
+        self._grace = _seconds(grace, "grace")
+        self._fails_unfinished = check_bool(fail_unfinished, "fail_unfinished")
         with closing_on_signals(self._close_soon):
             await self.start()
             await self._closed.wait()
@@ -105,16 +124,27 @@ class Worker(ManualWorker):
         if self._closing is not None:
             # Told to close while it connected.
             return
-        means = Means(access.store, self._settings, self._runner(access), self._slots, self._signals)
+        means = Means(
+            access.store,
+            self._settings,
+            self._runner(access),
+            self._slots,
+            self._signals,
+            self._vitals.tally,
+        )
         lane = self._lanes[self.ref] = Lane(self.ref, self._link, means)
         self._slots.run = lane.run
+        self._vitals.now_ms = access.store.now_ms
+        self._watching.begin(self._vitals.watch)
         lane.start(taking=not self._paused)
         self._signals.tell("ready")
 
     def _close_soon(self, force: bool) -> None:
-        self._begin_closing(0.0 if force else None)
+        self._begin_closing(0.0 if force else self._grace)
 
-    async def close(self, timeout: Duration | None = None, *, force: bool = False) -> None:
+    async def close(
+        self, timeout: Duration | None = None, *, force: bool = False, fail_unfinished: bool = False
+    ) -> None:
         """Stop taking jobs, let the running ones finish, and leave. Called again, it can only hurry.
 
         Args:
@@ -122,8 +152,11 @@ class Worker(ManualWorker):
                 seconds or timedelta. ``None`` lets them finish, however long it takes. A handler in a
                 thread can't be cancelled: it runs on while its job waits again.
             force: Don't let them finish at all.
+            fail_unfinished: Jobs that were cancelled fail with ``WorkerStopped``, which costs them an
+                attempt, instead of waiting again.
         """
-        seconds = 0.0 if force else None if timeout is None else to_ms(timeout, "timeout") / 1000
+        seconds = 0.0 if force else _seconds(timeout, "timeout")
+        self._fails_unfinished |= check_bool(fail_unfinished, "fail_unfinished")
         await asyncio.shield(self._begin_closing(seconds))
 
     def _begin_closing(self, seconds: float | None) -> asyncio.Task[None]:
@@ -144,6 +177,7 @@ class Worker(ManualWorker):
             await self._stop_listening()
             await self._patience.let_finish(self._feeders, self._slots)
             await self._give_back_unfinished()
+            await self._watching.end()
             for lane in lanes:
                 await lane.stop()
         await super().close()
@@ -153,9 +187,14 @@ class Worker(ManualWorker):
             await self._signals.settle()
 
     async def _give_back_unfinished(self) -> None:
-        """Jobs that were not let finish wait again at once, in front; this was no attempt of theirs."""
+        """Jobs that were not let finish wait again at once, in front, or fail; one not started waits."""
+        started = set(self._slots.running) if self._fails_unfinished else set[Job]()
         for job in await self._slots.stop():
-            self._lanes[job.queue].give_back(job)
+            lane = self._lanes[job.queue]
+            if job in started:
+                await lane.fail_unfinished(job)
+            else:
+                lane.give_back(job)
         feeders = self._feeders
         try:
             async with asyncio.timeout(SILENCE):
@@ -211,6 +250,13 @@ class Worker(ManualWorker):
             return "healthy"
         return f"deaf for {time.monotonic() - min(deaf_since):.1f} s, reconnecting"
 
+    def status(self) -> WorkerStatus:
+        """How the worker is: what it runs, what it has done, the memory and the lag of its process."""
+        held = sum(feeder.held for feeder in self._feeders)
+        return self._vitals.status(
+            [self.queue_name], self.concurrency, held, self._slots.running, self.health
+        )
+
     async def pause(self, *, wait: bool = True) -> None:
         """Take no more jobs; the queue and its other workers go on.
 
@@ -237,3 +283,7 @@ class Worker(ManualWorker):
 
     async def _take(self, access: Access, token: str | None) -> Job | None:
         return None if self._paused else await super()._take(access, token)
+
+
+def _seconds(duration: Duration | None, option: str) -> float | None:
+    return None if duration is None else to_ms(duration, option) / 1000
