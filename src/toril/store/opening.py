@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from toril.store.contract import Store
 
@@ -53,6 +54,14 @@ def open_store(url: str, *, now_ms: Callable[[], int] = wall_clock_ms, receipts:
         OptionError: The URL can't be read.
     """
     return cast("Store", _load(_REDIS)(url, now_ms, receipts))
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown."""
+    parts = urlsplit(url)
+    user, at, place = parts.netloc.rpartition("@")
+    query = "&".join(part for part in parts.query.split("&") if not part.startswith("password="))
+    return parts._replace(netloc=f"{user.partition(':')[0]}{at}{place}", query=query).geturl()
 
 
 def _load(place: str) -> Any:

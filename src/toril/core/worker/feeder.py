@@ -87,6 +87,12 @@ class Feeder:
         """Monotonic time at which the server stopped answering, or ``None``."""
         return min(self._deaf.values(), default=None)
 
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is held or under way, and the queue had nothing to give when it was last asked."""
+        busy = self.held or self._done or self._under_way
+        return not (busy or self._hopeful or self._limited)
+
     def next_token(self) -> str:
         """A lock token that was not used before."""
         self._claims += 1

@@ -241,6 +241,16 @@ class Worker(ManualWorker):
         return bool(self._lanes) and not self._closed.is_set()
 
     @property
+    def is_idle(self) -> bool:
+        """Whether it runs, has nothing to do, and was told by its queue that there is nothing."""
+        return self.is_running and all(feeder.resting for feeder in self._feeders)
+
+    @property
+    def server(self) -> str:
+        """The URL of its server, without the password."""
+        return self._link.server
+
+    @property
     def health(self) -> str:
         """``healthy``, ``stopped``, or since when the server does not answer."""
         if not self.is_running:
