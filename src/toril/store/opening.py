@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from toril.store.contract import Store
 
 _REDIS = "toril.store.redis:open_redis"
 _EMBEDDED = "toril.embedded:ensure_server"
+
+_PASSWORD = re.compile(r"(?<=://)([^/?#:@]*):[^/?#]*@")
+_PASSWORD_IN_QUERY = re.compile(r"([?&])password=[^&]*&?")
 
 
 def wall_clock_ms() -> int:
@@ -58,10 +61,7 @@ def open_store(url: str, *, now_ms: Callable[[], int] = wall_clock_ms, receipts:
 
 def without_password(url: str) -> str:
     """A URL as it may be shown."""
-    parts = urlsplit(url)
-    user, at, place = parts.netloc.rpartition("@")
-    query = "&".join(part for part in parts.query.split("&") if not part.startswith("password="))
-    return parts._replace(netloc=f"{user.partition(':')[0]}{at}{place}", query=query).geturl()
+    return _PASSWORD_IN_QUERY.sub(r"\1", _PASSWORD.sub(r"\1@", url)).rstrip("?&")
 
 
 def _load(place: str) -> Any:

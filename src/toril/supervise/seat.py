@@ -106,7 +106,7 @@ class Seat:
             _logger.warning("the start failed; waiting for the next save")
             await self._nudge.wait()
             return pause
-        facts = {"process": self._number, "exit_code": code, "again_in": pause}
+        facts = {"number": self._number, "exit_code": code, "again_in": pause}
         _logger.error("the start of a process failed", extra=facts)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._nudge.wait(), pause)
@@ -119,7 +119,7 @@ class Seat:
             task.add_done_callback(lambda _: self._leaving.pop(child))
 
     async def _gone(self, child: Child) -> int:
-        facts = {"process": self._number, "pid": child.pid}
+        facts = {"number": self._number, "pid": child.pid}
         try:
             code = await asyncio.wait_for(child.ended(), self._plan.grace + _LAST_WORDS)
         except TimeoutError:
@@ -143,7 +143,7 @@ class Seat:
         await new.decided.wait()
         self._next = None
         if not new.ready:
-            facts = {"process": self._number, "exit_code": await new.ended()}
+            facts = {"number": self._number, "exit_code": await new.ended()}
             _logger.error("the new process could not start; the old one goes on", extra=facts)
             return False
         old = self._seat(new)
