@@ -45,6 +45,12 @@ def test_two_names_that_leak() -> None:
     assert set(found) == {"a", "b"}
 
 
+def test_names_that_always_come_together_are_both_told() -> None:
+    found = growth_by_name(samples(lambda n: n * 4 * MB, lambda n: {"a": 10, "z": 10}))
+
+    assert found == {"a": round(0.2 * MB), "z": round(0.2 * MB)}
+
+
 def test_nothing_is_said_of_what_is_no_steady_growth() -> None:
     def busy(number: int) -> dict[str, int]:
         return {"sound": 100}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from toril.core.connection import StoreLink
@@ -11,6 +11,7 @@ from toril.core.job import Job
 from toril.core.signals import Signals
 from toril.core.worker.duties import Duties
 from toril.core.worker.feeder import Feeder
+from toril.core.worker.heartbeat import Heartbeat
 from toril.core.worker.locks import LockKeeper
 from toril.core.worker.run import Runner, Settling
 from toril.core.worker.schedules import Schedules
@@ -22,6 +23,7 @@ from toril.core.worker.teller import Teller
 from toril.errors import AlreadyMoved, JobError, LockLost, ReturnToWait, WorkerStopped
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
+from toril.model.worker_status import WorkerStatus
 from toril.store.contract import Store
 from toril.store.values import AwaitChildren, GiveBack
 
@@ -36,6 +38,7 @@ class Means:
     slots: Slots
     signals: Signals
     tally: Tally
+    status: Callable[[], WorkerStatus]
 
 
 class Lane:
@@ -64,6 +67,7 @@ class Lane:
         self._schedules = Schedules(store, queue, settings.repeat_strategy, self.report)
         self._rescue = Rescue(store, settings, self._schedules, self._teller)
         self._locks = LockKeeper(store, queue, settings, self._lock_lost, self.report)
+        self._heartbeat = Heartbeat(store, queue, settings.heartbeat_ms, means.status)
         self._duties = Duties(self._teller)
         self._listening: asyncio.Task[None] | None = None
         self._again: set[asyncio.Task[None]] = set()
@@ -78,6 +82,8 @@ class Lane:
         self._duties.begin(self.feeder.feed)
         if not self._settings.skip_stalled_check:
             self._duties.begin(self._rescue.look)
+        if not self._settings.skip_heartbeat:
+            self._duties.begin(self._heartbeat.beat)
         if taking:
             self._listen()
 
@@ -99,6 +105,8 @@ class Lane:
     async def stop(self) -> None:
         """End all that goes on, and keep no lock any more."""
         await self._duties.end()
+        if not self._settings.skip_heartbeat and self.feeder.deaf_since is None:
+            await self._heartbeat.farewell()
         await self._locks.stop()
 
     # --- one job ---

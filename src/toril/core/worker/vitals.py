@@ -78,7 +78,7 @@ class Vitals:
 
     def _sample(self) -> None:
         self._samples.append(Sample(resident_bytes(), self.tally.take_names()))
-        known, self._growth = self._growth, growth_by_name(self._samples)
+        known, self._growth = self._growth, growth_by_name(list(self._samples))
         for name in self._growth.keys() - known.keys():
             _logger.warning(
                 "memory grows with each job of a name; the handler may leak",

@@ -131,6 +131,7 @@ class Worker(ManualWorker):
             self._slots,
             self._signals,
             self._vitals.tally,
+            self.status,
         )
         lane = self._lanes[self.ref] = Lane(self.ref, self._link, means)
         self._slots.run = lane.run

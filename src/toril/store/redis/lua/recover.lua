@@ -4,6 +4,7 @@
 --- @include "marker"
 --- @include "gate"
 --- @include "pushes"
+--- @include "lost_workers"
 
 local call = redis.call
 
@@ -37,6 +38,10 @@ local function recover(id)
   return true
 end
 
+-- Apart from the gate below, which workers of BullMQ pass as well.
+if call('SET', base .. 'toril:workers-check', now, 'PX', interval_ms, 'NX') then
+  tell_lost_workers()
+end
 if call('SET', base .. 'stalled-check', now, 'PX', interval_ms, 'NX') == false then
   return {}
 end
