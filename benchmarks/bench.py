@@ -7,8 +7,8 @@ from typing import Any
 
 from benchmarks.delivery import check_added
 from benchmarks.figures import Sample
+from benchmarks.measure import Measure
 from benchmarks.orders import QUEUE, WARM_QUEUE, Order
-from benchmarks.plan import Measure
 from benchmarks.process import Child
 from benchmarks.server import Server
 from benchmarks.systems import System
@@ -44,7 +44,7 @@ class Turn:
         Raises:
             MeasureError: They were not added, or not once each.
         """
-        adding = Order(verb="add", url=self.server.url, queue=queue, count=count, job=self.measure.order.job)
+        adding = replace(self.order, verb="add", mode="fill", queue=queue, count=count, warmup=0)
         await self.filler.prepare(adding)
         return check_added(self.name, await self.filler.go(), count, waited)
 

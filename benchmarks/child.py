@@ -4,9 +4,11 @@ An adapter is a program that does one thing at a time with one system. It reads 
 answers each on its output, until the input ends:
 
     -> {"prepare": {"verb": "work", "url": "unix:///...", "queue": "bench", ...}}     see `orders.Order`
-    <- {"ready": {"toril": "0.1.0", ...}}                                             versions in use
+    <- {"ready": true}
     -> {"go": {}}
     <- {"result": {"seconds": 0.71, "cpu": 0.64, ...}}
+    -> {"versions": {}}
+    <- {"versions": {"toril": "0.1.0", ...}}
 
     or <- {"cannot": "it has no bulk add"}                                            the system can't
 
@@ -14,10 +16,13 @@ What goes wrong ends the program, and is told on its error output. `ready` means
 follows `go` is what is measured. `seconds` and `cpu` are those of the process between `go` and the last
 answer from the server. A result says besides:
 
-    add     ids: of the jobs, waiting: how many wait on the server, at_us: {id: add began} if spaced,
-            done_us: {id: its result was there} if awaited, due_us: {id: when it is due} if delayed
+    add     ids: of the jobs, waiting: how many wait on the server, at_us: {id: add began} if spaced, or
+            {id: add was planned} if arriving, done_us: {id: its result was there} if awaited,
+            due_us: {id: when it is due} if delayed
     work    ids: seen by the handler, completed: how many the server keeps, at_us: {id: handler began}
     flow    as work, and added: the ids that the adds answered
+    spread  as flow; the ids are those of the queues and the jobs, with a colon between
+    burn    nothing
 
 If no ledger is kept, a worker tells `seen`, the number, and no ids.
 
@@ -33,6 +38,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
+from benchmarks.burn import burn
 from benchmarks.orders import Order
 
 
@@ -60,12 +66,13 @@ def wall_us() -> float:
     return time.time_ns() / 1000
 
 
-async def serve(prepare: Prepare, versions: Mapping[str, str]) -> None:
+async def serve(prepare: Prepare, versions: Callable[[], Mapping[str, str]]) -> None:
     """Follow the runner until it hangs up.
 
     Args:
         prepare: Connects and gets warm for an order.
-        versions: Of what is measured, by name.
+        versions: Answers those of what is measured, by name; called when they are asked for, since looking
+            them up takes time that no worker needs to boot.
     """
     loop = asyncio.get_running_loop()
     task: Task | None = None
@@ -77,9 +84,25 @@ async def serve(prepare: Prepare, versions: Mapping[str, str]) -> None:
             except CannotError as error:
                 _say({"cannot": str(error)})
             else:
-                _say({"ready": dict(versions)})
+                _say({"ready": True})
+        elif "versions" in message:
+            _say({"versions": dict(versions())})
         elif task is not None:
             _say({"result": await _measure(task)})
+
+
+class Burning:
+    """Does what ``cpu`` jobs do, so many times, with no queue."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    async def go(self) -> None:
+        for _ in range(self._count):
+            burn()
+
+    async def result(self) -> Mapping[str, Any]:
+        return {}
 
 
 async def _measure(task: Task) -> dict[str, Any]:

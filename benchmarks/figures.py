@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from benchmarks.floors import Floor
-
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What one measure of one system gave in one round.
 
     Attributes:
-        values: ``rate`` in jobs/s, ``process_us`` and ``server_us`` of CPU per job, ``p50_ms``, ``p95_ms``,
-            ``p99_ms``, bytes per job: ``data`` and ``all``, of a process ``idle_mb`` and ``more_mb`` after
-            jobs, ``import_ms``, or ``commands`` a minute.
+        values: ``rate`` in jobs/s, ``process_us`` and ``server_us`` of CPU per job, ``efficiency`` as a share
+            of the ideal, ``p50_ms``, ``p95_ms``, ``p99_ms``, ``per_second`` that arrive, bytes per job:
+            ``data`` and ``all``, of a process ``idle_mb``, ``more_mb`` after jobs and ``most_mb``,
+            ``import_ms``, ``boot_ms``, or ``commands`` a minute.
         raw: Single latencies in ms.
     """
 
@@ -40,6 +39,10 @@ class Spread:
     def of(cls, values: Sequence[float]) -> Spread:
         return cls(median(values), min(values), max(values))
 
+    def scaled(self, factor: float) -> Spread:
+        """The same in another unit."""
+        return Spread(self.median * factor, self.low * factor, self.high * factor)
+
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
@@ -52,25 +55,6 @@ class Ratio:
 
     of_medians: float
     by_round: Spread
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A floor, what was measured, and whether the floor was reached.
-
-    Attributes:
-        measures: Keys of our measure and of theirs; they differ when each is judged by its best.
-    """
-
-    floor: Floor
-    measures: tuple[str, str]
-    ours: Spread
-    theirs: Spread
-    ratio: Ratio
-
-    @property
-    def holds(self) -> bool:
-        return self.floor.holds(self.ratio.of_medians)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -112,23 +96,25 @@ class Figures:
         by_round = [mine[number] / other[number] for number in sorted(rounds)]
         return Ratio(median(mine.values()) / median(other.values()), Spread.of(by_round))
 
-    def best(self, system: str, group: str, value: str) -> str | None:
-        """The measure of a group in which a system has its highest median; the group itself may be one."""
-        medians: dict[str, float] = {}
-        for measure in {sample.measure for sample in self._samples}:
-            spread = self.spread(system, measure, value)
-            if spread is not None and (measure == group or measure.startswith(f"{group}-")):
-                medians[measure] = spread.median
-        return max(medians, key=lambda measure: medians[measure]) if medians else None
+    @property
+    def systems(self) -> set[str]:
+        """Those that gave anything."""
+        return {sample.system for sample in self._samples}
 
-    def verdict(self, floor: Floor, system: str, rival: str) -> Verdict | None:
-        """Whether a floor was reached; ``None`` if it was not measured."""
-        ours = self.best(system, floor.measure, floor.value)
-        theirs = self.best(rival, floor.measure, floor.value)
-        if ours is None or theirs is None:
-            return None
-        ratio = self.ratio((system, ours), (rival, theirs), floor.value)
-        mine, other = self.spread(system, ours, floor.value), self.spread(rival, theirs, floor.value)
-        if ratio is None or mine is None or other is None:
-            return None
-        return Verdict(floor, (ours, theirs), mine, other, ratio)
+    def measures(self, system: str, group: str, value: str) -> set[str]:
+        """Those of a group in which a system gave a value; the group itself may be one."""
+        return {
+            sample.measure
+            for sample in self._samples
+            if sample.system == system
+            and value in sample.values
+            and (sample.measure == group or sample.measure.startswith(f"{group}-"))
+        }
+
+    def best(self, system: str, group: str, value: str) -> str | None:
+        """The measure of a group in which a system has its highest median."""
+        medians = {
+            measure: median(self.by_round(system, measure, value).values())
+            for measure in self.measures(system, group, value)
+        }
+        return max(medians, key=lambda measure: medians[measure]) if medians else None

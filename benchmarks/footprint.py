@@ -1,4 +1,4 @@
-"""What a system takes when little happens: a worker's memory, time to import, commands of an idle worker."""
+"""What a system takes when little happens: a worker's memory, time to boot, commands of an idle worker."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import subprocess
 from dataclasses import replace
 
 from benchmarks.bench import Turn
-from benchmarks.delivery import check_counted
+from benchmarks.child import wall_us
+from benchmarks.delivery import check_counted, check_worked
 from benchmarks.figures import Sample
 from benchmarks.makers import SETTLING
 from benchmarks.orders import QUEUE
@@ -26,7 +27,7 @@ _PATIENCE = 60
 
 async def rss(turn: Turn) -> Sample:
     """Memory of a worker process that has done nothing, and after some jobs."""
-    order = replace(turn.order, warmup=0)
+    order = turn.order
     async with running(turn.system) as worker:
         await worker.prepare(order)
         working = asyncio.create_task(worker.go())
@@ -34,7 +35,7 @@ async def rss(turn: Turn) -> Sample:
         idle = worker.resident_mb()
         # They begin at once, so how many wait can't be checked, and the producer is another process.
         async with running(turn.system) as producer:
-            await producer.prepare(replace(order, verb="add", mode="fill", queue=QUEUE, ledger=True))
+            await producer.prepare(replace(order, verb="add", mode="fill"))
             await producer.go()
         result = await working
         after = worker.resident_mb()
@@ -65,17 +66,28 @@ def timed_import(system: System) -> float:
     return float(done.stdout)
 
 
+async def boot(turn: Turn) -> Sample:
+    """Milliseconds from the start of a worker's process until it runs the job that waits."""
+    added = await turn.fill(QUEUE, turn.order.count)
+    began_us = wall_us()
+    async with running(turn.system) as worker:
+        await worker.prepare(turn.order)
+        result = await worker.go()
+    check_worked(turn.name, result, added)
+    return turn.sample({"boot_ms": (min(result["at_us"].values()) - began_us) / 1000})
+
+
 async def idle(turn: Turn) -> Sample:
     """Commands a minute of a worker that has nothing to do, those of its scripts included."""
     async with running(turn.system) as worker:
-        await worker.prepare(replace(turn.order, warmup=0))
+        await worker.prepare(turn.order)
         working = asyncio.create_task(worker.go())
         await asyncio.sleep(SETTLING)
         before = turn.server.commands()
         await asyncio.sleep(turn.measure.seconds)
         after = turn.server.commands()
         # One job ends it.
-        await turn.filler.prepare(replace(turn.order, verb="add", mode="fill", warmup=0, queue=QUEUE))
+        await turn.filler.prepare(replace(turn.order, verb="add", mode="fill"))
         await turn.filler.go()
         check_counted(turn.name, await working, turn.order.count)
     more = sum(after.values()) - sum(before.values())

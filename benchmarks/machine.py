@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 
@@ -27,6 +28,15 @@ def load() -> float:
 def is_busy(before: float) -> bool:
     """Whether others were at work when the run began, so that it can only indicate."""
     return before > 0.25 * (os.cpu_count() or 1)
+
+
+def revision(folder: Path) -> str:
+    """Which state of the sources it was, if they lie in a repository."""
+    words = ("git", "-C", str(folder), "describe", "--always", "--dirty")
+    try:
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def _processor() -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from benchmarks.bench import Turn, rates
 from benchmarks.delivery import check_added, check_worked
 from benchmarks.figures import Sample, percentile
+from benchmarks.measure import LATENCY_WARMUP
 from benchmarks.orders import QUEUE, WARM_QUEUE
-from benchmarks.plan import LATENCY_WARMUP
 from benchmarks.process import MeasureError, running
 
 # Seconds in which a worker that was started gets idle.
@@ -19,6 +19,8 @@ SETTLING = 0.5
 # Spaced adds wait so many ms; a worker is idle again before the next.
 _PAUSE_MS = (5.0, 20.0)
 _PERCENTILES = (50, 95, 99)
+# Of what a system can run, so much arrives; of what arrives, so much comes first and is not counted.
+_LOAD, _LOAD_WARMUP = 0.5, 0.2
 
 
 async def add(turn: Turn) -> Sample:
@@ -42,21 +44,36 @@ async def drain(turn: Turn) -> Sample:
 
 async def latency(turn: Turn) -> Sample:
     """From the beginning of an add to the start of the handler, on an idle worker."""
-    added, worked = await spaced(turn, "spaced")
+    added, worked = await spaced(turn, "spaced", pauses(turn.order.count, turn.round))
     return waits(turn, added["at_us"], worked["at_us"])
 
 
 async def result(turn: Turn) -> Sample:
     """From the beginning of an add until the result is there, on an idle worker."""
-    added, _ = await spaced(turn, "await")
+    added, _ = await spaced(turn, "await", pauses(turn.order.count, turn.round))
     return waits(turn, added["at_us"], added["done_us"])
 
 
-async def spaced(turn: Turn, mode: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Add jobs with pauses beside a worker; answers what the producer and the worker tell."""
-    order = turn.order
+async def load(turn: Turn) -> Sample:
+    """From the instant planned for an add to the start of the handler, while half of what can be run arrives.
+
+    What can be run is what this system drains just before.
+    """
+    unstamped = replace(turn.measure, order=replace(turn.order, stamps=False))
+    drained = await drain(replace(turn, measure=unstamped))
+    turn.server.reset()
+    per_second = drained.values["rate"] * _LOAD
+    planned = arrivals(per_second, turn.measure.seconds, turn.round)
+    added, worked = await spaced(turn, "arriving", planned)
+    sample = waits(turn, added["at_us"], worked["at_us"], skip=round(len(planned) * _LOAD_WARMUP))
+    return replace(sample, values={**sample.values, "per_second": per_second})
+
+
+async def spaced(turn: Turn, mode: str, pauses_ms: list[float]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Add jobs at certain times beside a worker; answers what the producer and the worker tell."""
+    order = replace(turn.order, count=len(pauses_ms))
     await turn.fill(WARM_QUEUE, order.warmup)
-    adding = replace(order, verb="add", mode=mode, warmup=0, pauses_ms=pauses(order.count, turn.round))
+    adding = replace(order, verb="add", mode=mode, warmup=0, pauses_ms=pauses_ms)
     async with running(turn.system) as worker, running(turn.system) as producer:
         await worker.prepare(order)
         await producer.prepare(adding)
@@ -93,3 +110,9 @@ def pauses(count: int, seed: int) -> list[float]:
     """Waits between adds: scattered, the same for all systems in a round."""
     dice = random.Random(seed)
     return [round(dice.uniform(*_PAUSE_MS), 3) for _ in range(count)]
+
+
+def arrivals(per_second: float, seconds: float, seed: int) -> list[float]:
+    """Times in ms between arrivals that know nothing of each other, for so many seconds."""
+    dice = random.Random(seed)
+    return [dice.expovariate(per_second / 1000) for _ in range(max(round(per_second * seconds), 2))]

@@ -14,11 +14,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-# A picture each: its name, what it shows, the measures, and the value.
+# A picture each: its name, what it shows, the groups of measures or single ones, and the value.
 _PICTURES = (
-    ("drain", "Draining no-op jobs, one process, jobs/s", ("drain-1", "drain-10", "drain-100"), "rate"),
-    ("add", "Adding jobs, jobs/s", ("add-one", "add-concurrent", "add-bulk"), "rate"),
-    ("latency", "Idle worker, median, ms", ("latency", "result"), "p50_ms"),
+    ("drain", "Draining no-op jobs, one process, jobs/s", ("drain",), "rate"),
+    ("two", "Draining no-op jobs, two processes, jobs/s", ("two",), "rate"),
+    ("kinds", "Jobs of other kinds, jobs/s", ("fail", "flow", "io", "cpu", "priorities"), "rate"),
+    ("add", "Adding jobs, jobs/s", ("add",), "rate"),
+    ("latency", "Latency, median, ms", ("latency", "result", "load"), "p50_ms"),
+    ("latency-p99", "Latency, p99, ms", ("latency", "result", "load"), "p99_ms"),
+    ("delayed", "Lateness of delayed jobs, p99, ms", ("delayed",), "p99_ms"),
+    ("growth", "As work grows, jobs/s", ("growth", "queues"), "rate"),
+    ("payload", "Payloads, jobs/s", ("payload",), "rate"),
+    ("server", "CPU of the server per drained job, µs", ("drain",), "server_us"),
     ("memory", "Memory per waiting job, bytes", ("memory",), "data"),
 )
 _HEIGHT, _WIDTH = 0.34, 8.0
@@ -48,9 +55,7 @@ def main(record: Path) -> None:
     run = json.loads(record.read_text())
     links: list[str] = []
     for name, title, measures, value in _PICTURES:
-        panels = {run["titles"].get(key, key): bars(run["samples"], key, value) for key in measures}
-        panels = {about: drawn for about, drawn in panels.items() if drawn}
-        if panels:
+        if panels := panels_of(run, measures, value):
             path = record.with_name(f"{record.stem}-{name}.png")
             draw(panels, title, path)
             links.append(f"![{title}]({path.name})")
@@ -58,6 +63,15 @@ def main(record: Path) -> None:
     if links and page.exists():
         said = page.read_text().partition(_HEADING)[0]
         page.write_text(said + _HEADING + "\n\n".join(links) + "\n")
+
+
+def panels_of(run: Mapping[str, Any], measures: Sequence[str], value: str) -> dict[str, list[Bar]]:
+    """The bars of each measure that was made, by its title; a group stands for all its measures."""
+    panels: dict[str, list[Bar]] = {}
+    for key, title in run["titles"].items():
+        if key in measures or key.partition("-")[0] in measures:
+            panels[title] = bars(run["samples"], key, value)
+    return {title: drawn for title, drawn in panels.items() if drawn}
 
 
 def bars(samples: Sequence[Mapping[str, Any]], measure: str, value: str) -> list[Bar]:

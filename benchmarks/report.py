@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from benchmarks.figures import Figures, Ratio, Sample, Spread
-from benchmarks.floors import FLOORS
-from benchmarks.plan import Measure
+from benchmarks.floors import FLOORS, Floor, Standing
+from benchmarks.measure import Measure
 from benchmarks.systems import OURS, RIVAL
+from benchmarks.verdicts import Verdict, judge
 
 _RATE = (("rate", ", jobs/s"),)
 _TIMES = (("p50_ms", ", p50, ms"), ("p95_ms", ", p95, ms"), ("p99_ms", ", p99, ms"))
+_CPU = (("process_us", "processes"), ("server_us", "server"))
+# What is said of a promise about something that the run left out.
+_UNKNOWN = "not measured"
+# Microseconds a job are hundredths of a second for so many.
+_CPU_JOBS, _CPU_SECONDS = "10 000 jobs", 0.01
 # Values that a kind of measure is about: name, and what is said after the measure's title. Others are rates.
 _VALUES = {
     "latency": _TIMES,
     "result": _TIMES,
+    "load": (*_TIMES, ("per_second", ", arrivals/s")),
     "delayed": _TIMES,
+    "cpu": (*_RATE, ("efficiency", ", of the ideal")),
+    "spread": (*_RATE, ("most_mb", ", most memory of the process, MB")),
     "memory": (("data", ", data, bytes"), ("all", ", all, bytes")),
     "rss": (("idle_mb", ", idle, MB"), ("more_mb", ", more after jobs, MB")),
     "import": (("import_ms", ", ms"),),
+    "boot": (("boot_ms", ", ms"),),
     "idle": (("commands", ", a minute"),),
 }
 
@@ -34,6 +45,7 @@ class Run:
         notes: Of the run, by what they are about: machine, server, versions, ...
         rounds: How many were made.
         gaps: What a system can't, and why, by system and measure.
+        faults: What went wrong and was dropped, by system and measure.
     """
 
     measures: Sequence[Measure]
@@ -42,6 +54,7 @@ class Run:
     notes: Mapping[str, str]
     samples: Sequence[Sample]
     gaps: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    faults: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
 
     @property
     def figures(self) -> Figures:
@@ -49,14 +62,15 @@ class Run:
 
     def missed(self) -> list[str]:
         """Titles of the floors that were not reached."""
-        verdicts = (self.figures.verdict(floor, OURS, RIVAL) for floor in FLOORS)
-        return [verdict.floor.title for verdict in verdicts if verdict is not None and not verdict.holds]
+        verdicts = (judge(floor, self.figures) for floor in FLOORS)
+        return [each.floor.title for each in verdicts if each and each.standing is Standing.BELOW]
 
 
 def markdown(run: Run) -> str:
     """The whole report."""
     notes = [f"- {about}: {note}" for about, note in run.notes.items()]
-    parts = ["\n".join(notes), _floors(run), _values(run), _ratios(run), _cpu(run), _gaps(run)]
+    parts = ["\n".join(notes), _floors(run), _values(run), _ratios(run), _cpu(run)]
+    parts += [_places(run, "What a system can't", run.gaps), _places(run, "What went wrong", run.faults)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -71,8 +85,15 @@ def as_json(run: Run, *, raw: bool) -> str:
         samples.append(fields)
     counts = {measure.key: measure.order.count for measure in run.measures}
     titles = {measure.key: measure.title for measure in run.measures}
-    gaps = [[*place, reason] for place, reason in run.gaps.items()]
-    about = {"notes": dict(run.notes), "rounds": run.rounds, "jobs": counts, "titles": titles, "gaps": gaps}
+    gaps, faults = ([[*place, why] for place, why in said.items()] for said in (run.gaps, run.faults))
+    about = {
+        "notes": dict(run.notes),
+        "rounds": run.rounds,
+        "jobs": counts,
+        "titles": titles,
+        "gaps": gaps,
+        "faults": faults,
+    }
     rows = ",\n".join(json.dumps(sample) for sample in samples)
     return f'{json.dumps(about)[:-1]}, "samples": [\n{rows}\n]}}\n'
 
@@ -108,23 +129,31 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _floors(run: Run) -> str:
-    rows: list[Sequence[str]] = []
-    for floor in FLOORS:
-        verdict = run.figures.verdict(floor, OURS, RIVAL)
-        if verdict is not None:
-            spreads = zip((verdict.ours, verdict.theirs), verdict.measures, strict=True)
-            medians = [number(spread.median) + _variant(key, floor.measure) for spread, key in spreads]
-            answer = "yes" if verdict.holds else "**no**"
-            rows.append((floor.title, *medians, _ratio(verdict.ratio), str(floor), answer))
-    if not rows:
-        return ""
-    head = ("Promised", OURS, RIVAL, "ratio (by rounds)", "floor", "kept")
-    return f"## The floor\n\n{_table(head, rows)}"
+    rows = [_floor(floor, judge(floor, run.figures)) for floor in FLOORS]
+    counts = Counter(row[-1] for row in rows)
+    said = ", ".join(
+        f"{counts[answer]} {answer}" for answer in (*(each.value for each in Standing), _UNKNOWN)
+    )
+    head = ("Promised", OURS, "compared with", "ratio (by rounds)", "at least", "aim", "result")
+    return f"## What is promised\n\n{said}.\n\n{_table(head, rows)}"
 
 
-def _variant(measure: str, group: str) -> str:
-    """Which of a group's measures it was: the concurrency."""
-    return f" at {measure.removeprefix(group + '-')}" if measure != group else ""
+def _floor(floor: Floor, verdict: Verdict | None) -> Sequence[str]:
+    bounds = floor.bound(floor.least), floor.bound(floor.aim)
+    if verdict is None:
+        return (floor.title, "–", "–", "–", *bounds, _UNKNOWN)
+    ours = number(verdict.ours.spread.median) + _variant(verdict.ours.measure, floor.measure)
+    theirs, ratio = "", ""
+    if verdict.other is not None:
+        other, compared = verdict.other
+        shown = number(other.spread.median) + _variant(other.measure, floor.measure)
+        theirs, ratio = f"{other.system} {shown}", _ratio(compared)
+    return (floor.title, ours, theirs, ratio, *bounds, verdict.standing.value)
+
+
+def _variant(measure: str, promised: str) -> str:
+    """Which measure it was, if it is not the one that the promise names."""
+    return "" if measure == promised else f" ({measure})"
 
 
 def _values(run: Run) -> str:
@@ -151,24 +180,24 @@ def _ratios(run: Run) -> str:
     return f"## Ratios\n\n{said}\n\n{_table(head, rows)}"
 
 
-def _gaps(run: Run) -> str:
+def _places(run: Run, heading: str, said: Mapping[tuple[str, str], str]) -> str:
+    """Why there is nothing of some measures of some systems, in a line each."""
     titles = {measure.key: measure.title for measure in run.measures}
-    lines = [f"- {system}, {titles[key]}: {reason}" for (system, key), reason in run.gaps.items()]
-    return "## What a system can't\n\n" + "\n".join(lines) if lines else ""
+    lines = [f"- {system}, {titles[key]}: {' '.join(why.split())}" for (system, key), why in said.items()]
+    return f"## {heading}\n\n" + "\n".join(lines) if lines else ""
 
 
 def _cpu(run: Run) -> str:
     rows: list[Sequence[str]] = []
     for measure in run.measures:
-        if measure.kind in _VALUES:
-            continue
-        cells: list[str] = []
-        for value in ("process_us", "server_us"):
-            spreads = (run.figures.spread(system, measure.key, value) for system in run.systems)
-            cells += ["–" if spread is None else number(spread.median) for spread in spreads]
-        rows.append([measure.title, *cells])
+        for value, where in _CPU:
+            spreads = [run.figures.spread(system, measure.key, value) for system in run.systems]
+            if any(spreads):
+                cells = [_spread(spread and spread.scaled(_CPU_SECONDS)) for spread in spreads]
+                ratio = run.figures.ratio((OURS, measure.key), (RIVAL, measure.key), value)
+                rows.append([f"{measure.title}, {where}", *cells, _ratio(ratio)])
     if not rows:
         return ""
-    head = ["Measure", *(f"{system}, {where}" for where in ("process", "server") for system in run.systems)]
-    said = "Microseconds per job, of the measured processes and of the server; medians."
-    return f"## CPU per job\n\n{said}\n\n{_table(head, rows)}"
+    said = f"Seconds of CPU for {_CPU_JOBS}, of the measured processes and of the server."
+    head = ["Measure", *run.systems, f"{OURS} / {RIVAL}"]
+    return f"## CPU for {_CPU_JOBS}\n\n{said}\n\n{_table(head, rows)}"

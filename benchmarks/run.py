@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.machine import describe, is_busy, load
-from benchmarks.plan import GROWTH, Measure, plan
+from benchmarks.machine import describe, is_busy, load, revision
+from benchmarks.measure import Measure
+from benchmarks.plan import GROWTH, GROWTH_SHORT, plan
 from benchmarks.process import MeasureError
 from benchmarks.report import Run, as_json, markdown, progress
 from benchmarks.rounds import Session
 from benchmarks.server import serving
 from benchmarks.standing import fastest_peers
-from benchmarks.systems import PAIR, MissingError, System, systems
+from benchmarks.systems import PAIR, ROOT, MissingError, System, systems
 
 _RESULTS = Path(__file__).resolve().parent / "results"
 # What the pages of the documentation are called, and how they come about.
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.quick:
         options.rounds, options.scale = _QUICK
+        options.short = True
     try:
         slots = [int(slots) for slots in _words(options.concurrency)]
         only = _words(options.only)
@@ -53,14 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missed = run.missed()
     if missed:
         print(f"below the floor: {'; '.join(missed)}", file=sys.stderr)
-    return 1 if missed and options.strict else 0
+    if run.faults:
+        print(f"{len(run.faults)} measures went wrong; see the report", file=sys.stderr)
+    return 1 if run.faults or (missed and options.strict) else 0
 
 
 def measure(measures: Sequence[Measure], chosen: Sequence[System], options: argparse.Namespace) -> Run:
     """Make the measures, and tell on stderr how it goes.
 
     Raises:
-        MeasureError: A measure failed; what was measured before is dropped.
+        MeasureError: The server can't be had, or is lost.
     """
     began, load_before = time.monotonic(), load()
     with serving(options.server) as server:
@@ -70,6 +74,7 @@ def measure(measures: Sequence[Measure], chosen: Sequence[System], options: argp
         about_server = server.describe()
     about = {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {time.monotonic() - began:.0f} s",
+        "sources": revision(ROOT),
         "machine": describe(),
         "load before": f"{load_before:.2f}"
         + (" (not quiet: only indicative)" if is_busy(load_before) else ""),
@@ -83,6 +88,7 @@ def measure(measures: Sequence[Measure], chosen: Sequence[System], options: argp
         notes={**about, **_notes(session, measures, chosen)},
         samples=session.samples,
         gaps=session.gaps,
+        faults=session.faults,
     )
 
 
@@ -95,7 +101,7 @@ def _notes(session: Session, measures: Sequence[Measure], chosen: Sequence[Syste
         "rounds": f"{session.rounds}, systems in turns, each measure in a fresh process after a warm-up",
         "jobs": ", ".join(f"{each.key} {each.order.count}" for each in measures),
         **({"share of the jobs": ", ".join(shares)} if shares else {}),
-        "delivery": "every job was seen exactly once, and its result kept",
+        "delivery": "every job was seen exactly once, and its result kept, or else the measure was dropped",
     }
 
 
@@ -142,14 +148,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=5, metavar="N", help="how often each measure is made (default 5)")
     add("--minutes", type=float, default=0, metavar="M", help="begin no round that would end later")
     add("--scale", type=float, default=1.0, metavar="F", help="factor for the counts of jobs (default 1)")
-    add("--quick", action="store_true", help="a glance: {} rounds, scale {}".format(*_QUICK))
+    add("--quick", action="store_true", help="a glance: short, {} rounds, scale {}".format(*_QUICK))
     add("--short", action="store_true", help="leave out what takes long, and what is not about speed")
     only_help = f"comma separated: {groups}; or one of them, like add-bulk or drain-100"
     add("--only", default="", metavar="MEASURES", help=only_help)
     slots_help = "of the drains, of all systems, comma separated"
     add("--concurrency", default="", metavar="SLOTS", help=slots_help)
-    growth_help = f"how many jobs wait in the measure of growth (default {GROWTH[1]})"
-    add("--growth", type=int, default=GROWTH[1], metavar="N", help=growth_help)
+    growth_help = f"jobs in the measures of growth, at last (default {GROWTH}; short {GROWTH_SHORT})"
+    add("--growth", type=int, default=0, metavar="N", help=growth_help)
     names = ", ".join(systems())
     systems_help = f"comma separated: {names}, all, or fastest: two Python peers (default {','.join(PAIR)})"
     add("--systems", default="", metavar="NAMES", help=systems_help)

@@ -90,9 +90,13 @@ _SYSTEMS = (
         "threads (solo at 1), hiredis, prefetch 4 a slot, no events, gossip, mingle or heartbeat",
         share=0.1,
     ),
-    System("dramatiq", "import dramatiq", "threads, hiredis, Results, fetches 100 ahead"),
+    System("dramatiq", "import dramatiq", "threads, hiredis, Results, fetches 100 ahead at least"),
     System(
-        "rq", "from rq import Queue, SimpleWorker", "SimpleWorker (no fork), hiredis", share=0.1, most_slots=1
+        "rq",
+        "from rq import Queue, SimpleWorker",
+        "SimpleWorker (no fork), hiredis, no limits of time, no descriptions logged",
+        share=0.1,
+        most_slots=1,
     ),
     System("huey", "from huey import RedisHuey", "threads, hiredis, blocking pops, results of all kept"),
     System(

@@ -15,6 +15,7 @@ from tests.support.database import Database
 from tests.support.eventually import eventually
 from tests.support.factories import EventsFactory, QueueFactory, WorkerFactory, WorkerStarter
 from toril import AddOptions, Queue, QueueEvents, Worker
+from toril.core.worker.queues import Queues
 from toril.embedded import ensure_server
 from toril.store.contract import Store
 from toril.store.opening import open_store
@@ -115,7 +116,7 @@ async def new_worker(url: str, prefix: str) -> AsyncIterator[WorkerFactory]:
 
     def make(
         handler: Any = None,
-        queue: str = NAME,
+        queue: Queues = NAME,
         /,
         *,
         url: str | None = None,
@@ -138,7 +139,7 @@ def start_worker(new_worker: WorkerFactory) -> WorkerStarter:
 
     async def start(
         handler: Any,
-        queue: str = NAME,
+        queue: Queues = NAME,
         /,
         *,
         url: str | None = None,

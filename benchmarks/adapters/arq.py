@@ -7,7 +7,7 @@ import importlib
 from typing import Any
 
 from benchmarks.peers.keys import Keys
-from benchmarks.peers.ledger import noop
+from benchmarks.peers.ledger import handle_async
 from benchmarks.peers.shapes import Consumer, Producer
 
 arq = importlib.import_module("arq")
@@ -21,7 +21,7 @@ _READ = 1000
 
 
 async def work(context: dict[str, Any], number: int) -> int:
-    return noop(context["job_id"], number)
+    return await handle_async(context["job_id"], number)
 
 
 async def connect(url: str, queue: str) -> Any:

@@ -7,13 +7,14 @@ import { setTimeout as wait } from "node:timers/promises";
 
 const require = createRequire(new URL("../../tests/interop/package.json", import.meta.url));
 const { FlowProducer, Queue, QueueEvents, Worker } = require("bullmq");
+const { Redis } = require("ioredis");
 const version = (name) => require(`${name}/package.json`).version;
 const VERSIONS = { bullmq: version("bullmq"), ioredis: version("ioredis"), node: process.versions.node };
 
 // The wall clock, finer than Date.now(): what is to be added to performance.now(). Read when Date.now() has
 // just turned; whatever comes between makes it too small, so the largest of several is right.
 const TURNS = 20;
-let wallOffset = -Infinity;
+let wallOffset = performance.timeOrigin;
 function readWallClock() {
   wallOffset = -Infinity;
   for (let turn = 0; turn < TURNS; turn++) {
@@ -24,6 +25,14 @@ function readWallClock() {
   }
 }
 const wallUs = () => (wallOffset + performance.now()) * 1000;
+
+// What a job that needs the processor does, about 20 ms long: as benchmarks/burn.py, more often.
+const BURN_TIMES = 4_000_000;
+function burn() {
+  let total = 0;
+  for (let number = 0; number < BURN_TIMES; number++) total = (total * 31 + number) % 1_000_003;
+  return total;
+}
 
 // How long an I/O job waits, and between looks whether other workers are done, in milliseconds.
 const IO_MS = 10;
@@ -55,6 +64,7 @@ class Adding {
     this.due_us = {};
     // A job that fails is retried once, at once.
     this.opts = order.job === "fail" ? { attempts: 2 } : {};
+    this.more = order.payload ? { text: "x".repeat(order.payload) } : {};
     if (order.mode === "await") this.events = new QueueEvents(name, { connection: connectionOf(order.url) });
   }
 
@@ -72,21 +82,28 @@ class Adding {
       delayed: () => this.delayed(),
       spaced: () => this.spaced(),
       await: () => this.spaced(),
+      arriving: () => this.arriving(),
     };
     await ways[this.order.mode]();
   }
 
   async oneByOne() {
     while (this.next < this.count) {
-      const job = await this.queue.add("noop", { n: this.next++ });
+      const job = await this.queue.add("noop", { n: this.next++, ...this.more });
       this.ids.push(job.id);
     }
+  }
+
+  job(n) {
+    const { priorities } = this.order;
+    const opts = priorities ? { priority: (n % priorities) + 1 } : this.opts;
+    return { name: "noop", data: { n, ...this.more }, opts };
   }
 
   async inBulk() {
     while (this.next < this.count) {
       const size = Math.min(this.order.chunk, this.count - this.next);
-      const jobs = Array.from({ length: size }, () => ({ name: "noop", data: { n: this.next++ }, opts: this.opts }));
+      const jobs = Array.from({ length: size }, () => this.job(this.next++));
       for (const job of await this.queue.addBulk(jobs)) this.ids.push(job.id);
     }
   }
@@ -122,8 +139,28 @@ class Adding {
     }
   }
 
+  // Each when it is planned, done or not what was before; see benchmarks/arrivals.py.
+  async arriving() {
+    let plannedUs = wallUs();
+    const underWay = [];
+    for (const pause of this.order.pauses_ms) {
+      plannedUs += pause * 1000;
+      for (let left = plannedUs - wallUs(); left > 0; left = plannedUs - wallUs()) {
+        await wait(Math.max(left / 1000, 1));
+      }
+      underWay.push(this.arrive(plannedUs));
+    }
+    await Promise.all(underWay);
+  }
+
+  async arrive(plannedUs) {
+    const job = await this.queue.add("noop", { n: this.next++ });
+    this.ids.push(job.id);
+    this.at_us[job.id] = plannedUs;
+  }
+
   async result() {
-    const waiting = await this.queue.getWaitingCount();
+    const waiting = (await this.queue.getWaitingCount()) + (await this.queue.getPrioritizedCount());
     await this.events?.close();
     await this.queue.close();
     const { ids, at_us, done_us, due_us } = this;
@@ -167,6 +204,13 @@ class Working {
     const kinds = {
       noop: async (job) => {
         this.seen.push(job.id);
+      },
+      read: async (job) => {
+        if (job.data.text.length === this.order.payload) this.seen.push(job.id);
+      },
+      cpu: async (job) => {
+        this.seen.push(job.id);
+        burn();
       },
       io: async (job) => {
         this.seen.push(job.id);
@@ -240,17 +284,90 @@ class Flowing extends Working {
   }
 }
 
+// Adds to many queues in turns, and runs all of them in this process, which share what connection they can.
+class Spreading {
+  constructor(order, name, count) {
+    const names = Array.from({ length: order.queues }, (_, number) => `${name}-${number}`);
+    this.connection = new Redis({ ...connectionOf(order.url), maxRetriesPerRequest: null });
+    const { connection } = this;
+    this.callers = order.callers;
+    this.count = count;
+    this.next = 0;
+    this.added = [];
+    this.seen = [];
+    this.queues = names.map((each) => new Queue(each, { connection }));
+    let left = count;
+    this.done = new Promise((resolve, reject) => {
+      this.workers = names.map((each) => {
+        const see = async (job) => {
+          this.seen.push(`${each}:${job.id}`);
+        };
+        const { concurrency } = order;
+        const worker = new Worker(each, see, { connection, concurrency, autorun: false });
+        worker.on("completed", () => --left === 0 && resolve());
+        worker.on("error", reject);
+        return worker;
+      });
+    });
+  }
+
+  async ready() {
+    await Promise.all([...this.queues, ...this.workers].map((each) => each.waitUntilReady()));
+    for (const worker of this.workers) worker.run();
+  }
+
+  async go() {
+    await Promise.all(Array.from({ length: this.callers }, () => this.add()));
+    await this.done;
+  }
+
+  async add() {
+    while (this.next < this.count) {
+      const n = this.next++;
+      const queue = this.queues[n % this.queues.length];
+      const job = await queue.add("noop", { n });
+      this.added.push(`${queue.name}:${job.id}`);
+    }
+  }
+
+  async result() {
+    await Promise.all(this.workers.map((worker) => worker.close()));
+    let completed = 0;
+    for (const queue of this.queues) completed += await queue.getCompletedCount();
+    await Promise.all(this.queues.map((queue) => queue.close()));
+    this.connection.disconnect();
+    return { ids: this.seen, added: this.added, completed };
+  }
+}
+
+// What a job that needs the processor does, with no queue.
+class Burning {
+  constructor(order) {
+    this.count = order.count;
+  }
+
+  async go() {
+    for (let left = this.count; left > 0; left--) burn();
+  }
+
+  async result() {
+    return {};
+  }
+}
+
 async function prepare(order) {
-  const Kind = { add: Adding, work: Working, flow: Flowing }[order.verb];
+  if (order.verb === "burn") return new Burning(order);
+  const Kind = { add: Adding, work: Working, flow: Flowing, spread: Spreading }[order.verb];
   if (order.warmup) {
-    const warm = new Kind(order, order.warm_queue, order.warmup);
+    const warm = new Kind({ ...order, queues: 1 }, order.warm_queue, order.warmup);
     await warm.ready();
     await warm.go();
     await warm.result();
   }
   const task = new Kind(order, order.queue, order.count);
   await task.ready();
-  readWallClock();
+  // It takes some 20 ms, which do not belong to the time that a worker boots in.
+  if (order.warmup || order.verb === "add") readWallClock();
   return task;
 }
 
@@ -270,7 +387,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   const message = JSON.parse(line);
   if (message.prepare) {
     task = await prepare(message.prepare);
-    say({ ready: VERSIONS });
+    say({ ready: true });
+  } else if (message.versions) {
+    say({ versions: VERSIONS });
   } else {
     say({ result: await measure(task) });
   }

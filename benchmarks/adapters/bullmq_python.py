@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.peers.keys import Keys
-from benchmarks.peers.ledger import noop
+from benchmarks.peers.ledger import handle_async
 from benchmarks.peers.shapes import Consumer, Producer
 
 bullmq = importlib.import_module("bullmq")
@@ -64,7 +64,7 @@ class Working(Consumer):
         self._worker = bullmq.Worker(self.queue, self._run, options)
 
     async def _run(self, job: Any, _token: str) -> int:
-        return noop(job.id, job.data["n"])
+        return await handle_async(job.id, job.data["n"])
 
     async def start(self) -> None:
         self._running = asyncio.create_task(self._worker.run())

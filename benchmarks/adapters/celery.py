@@ -7,7 +7,7 @@ import importlib
 from typing import Any
 
 from benchmarks.peers.keys import Keys
-from benchmarks.peers.ledger import noop
+from benchmarks.peers.ledger import handle
 from benchmarks.peers.shapes import BlockingProducer, Consumer
 
 celery = importlib.import_module("celery")
@@ -23,14 +23,14 @@ def place(url: str) -> str:
     return url.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
 
 
-def make_app(url: str, queue: str, slots: int) -> tuple[Any, Any]:
-    """An app, and its task."""
+def make_app(url: str, queue: str, slots: int, ahead: int = 4) -> tuple[Any, Any]:
+    """An app, and its task; a worker takes so many ahead for each of its slots."""
     app = celery.Celery("benchmark", broker=place(url), backend=place(url))
     # Threads of the worker's pool know only the default.
     app.set_default()
     app.conf.update(
         task_default_queue=queue,
-        worker_prefetch_multiplier=4,
+        worker_prefetch_multiplier=ahead,
         worker_concurrency=slots,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
@@ -38,7 +38,7 @@ def make_app(url: str, queue: str, slots: int) -> tuple[Any, Any]:
     )
 
     def work(task: Any, number: int) -> int:
-        return noop(task.request.id, number)
+        return handle(task.request.id, number)
 
     return app, app.task(bind=True, name=_NAME, shared=False)(work)
 
@@ -66,7 +66,7 @@ class Adding(BlockingProducer):
 class Working(Consumer):
     async def open(self) -> None:
         self._keys = Keys(self.url)
-        self._app, _ = make_app(self.url, self.queue, self.slots)
+        self._app, _ = make_app(self.url, self.queue, self.slots, 1 if self.long else 4)
         self._app.finalize()
         states.should_stop = states.should_terminate = None
         self._worker = workers.WorkController(

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 from typing import Any
 
 from benchmarks.peers.keys import Keys
-from benchmarks.peers.ledger import noop
+from benchmarks.peers.ledger import handle
 from benchmarks.peers.shapes import BlockingProducer, Consumer
-
-# How many messages a worker fetches ahead; by default two a thread. It is read at import.
-os.environ.setdefault("dramatiq_queue_prefetch", "100")
 
 dramatiq = importlib.import_module("dramatiq")
 brokers = importlib.import_module("dramatiq.brokers.redis")
@@ -22,10 +18,12 @@ current = importlib.import_module("dramatiq.middleware.current_message")
 
 PACKAGES = ("dramatiq", "redis", "hiredis")
 _RESULTS = "benchmark-results"
+# Messages that a worker fetches ahead at least, if jobs are short; by default two a thread.
+_AHEAD = 100
 
 
 def work(number: int) -> int:
-    return noop(current.CurrentMessage.get_current_message().message_id, number)
+    return handle(current.CurrentMessage.get_current_message().message_id, number)
 
 
 def make_broker(url: str, queue: str) -> tuple[Any, Any]:
@@ -63,6 +61,8 @@ class Working(Consumer):
         self._keys = Keys(self.url)
         self._broker, _ = make_broker(self.url, self.queue)
         self._worker = dramatiq.Worker(self._broker, queues={self.queue}, worker_threads=self.slots)
+        if not self.long:
+            self._worker.queue_prefetch = max(self._worker.queue_prefetch, _AHEAD)
 
     async def start(self) -> None:
         self._worker.start()

@@ -6,7 +6,7 @@ import asyncio
 import importlib
 from typing import Any
 
-from benchmarks.peers.ledger import noop
+from benchmarks.peers.ledger import handle
 from benchmarks.peers.shapes import BlockingProducer, Consumer
 
 huey = importlib.import_module("huey")
@@ -22,7 +22,7 @@ def make_huey(url: str, queue: str) -> tuple[Any, Any]:
     made = huey.RedisHuey(queue, url=url, results=True, store_none=True)
 
     def work(number: int, task: Any = None) -> int:
-        return noop(task.id, number)
+        return handle(task.id, number)
 
     return made, made.task(context=True, name="work")(work)
 

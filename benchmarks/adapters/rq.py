@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.peers.keys import Keys
-from benchmarks.peers.ledger import noop
+from benchmarks.peers.ledger import handle
 from benchmarks.peers.shapes import BlockingProducer, Consumer
 
 rq = importlib.import_module("rq")
@@ -20,13 +20,21 @@ _PATIENCE = 10
 
 
 def work(number: int) -> int:
-    return noop(rq.get_current_job().id, number)
+    return handle(rq.get_current_job().id, number)
+
+
+class NoLimit(importlib.import_module("rq.timeouts").BaseDeathPenalty):
+    """No limit of time: a signal would do that at no cost, but a thread can't have it, nor a thread a job."""
+
+    def setup_death_penalty(self) -> None: ...
+
+    def cancel_death_penalty(self) -> None: ...
 
 
 class InThread(rq.SimpleWorker):
-    """A worker beside other things in a process: signals are not its own, and no job is timed out by one."""
+    """A worker beside other things in a process: signals are not its own."""
 
-    death_penalty_class = importlib.import_module("rq.timeouts").TimerDeathPenalty
+    death_penalty_class = NoLimit
 
     def _install_signal_handlers(self) -> None:
         pass
@@ -63,7 +71,8 @@ class Working(Consumer):
     async def open(self) -> None:
         self._keys = Keys(self.url)
         self._client = redis.Redis.from_url(self.url)
-        self._worker = InThread([rq.Queue(self.queue, connection=self._client)], connection=self._client)
+        queue = rq.Queue(self.queue, connection=self._client)
+        self._worker = InThread([queue], connection=self._client, log_job_description=False)
 
     async def start(self) -> None:
         self._running = asyncio.create_task(asyncio.to_thread(self._worker.work, logging_level="ERROR"))

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from benchmarks.peers.keys import Keys
-from benchmarks.peers.ledger import noop
+from benchmarks.peers.ledger import handle_async
 from benchmarks.peers.shapes import Consumer, Producer
 
 saq = importlib.import_module("saq")
@@ -23,7 +23,7 @@ _LISTEN = 0.05
 
 
 async def work(context: dict[str, Any], *, number: int) -> int:
-    return noop(context["job"].key, number)
+    return await handle_async(context["job"].key, number)
 
 
 def open_queue(url: str, queue: str, operations: int) -> Any:

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from benchmarks.peers.keys import Keys
-from benchmarks.peers.ledger import noop
+from benchmarks.peers.ledger import handle_async
 from benchmarks.peers.shapes import Consumer, Producer
 
 streaq = importlib.import_module("streaq")
@@ -23,7 +23,7 @@ def make_worker(url: str, queue: str, slots: int) -> tuple[Any, Any]:
     worker = streaq.Worker(url, queue_name=queue, concurrency=slots, handle_signals=False)
 
     async def work(number: int) -> int:
-        return noop(task.context.task_id, number)
+        return await handle_async(task.context.task_id, number)
 
     task = worker.task(name="work")(work)
     return worker, task

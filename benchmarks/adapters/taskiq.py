@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks.peers.keys import Keys
-from benchmarks.peers.ledger import noop
+from benchmarks.peers.ledger import handle_async
 from benchmarks.peers.shapes import Consumer, Producer
 
 taskiq = importlib.import_module("taskiq")
@@ -25,16 +25,16 @@ _GOODBYE = 1.0
 
 
 async def work(number: int, context: Any) -> int:
-    return noop(context.message.task_id, number)
+    return await handle_async(context.message.task_id, number)
 
 
 work.__annotations__["context"] = taskiq.Context
 
 
-def make_broker(url: str, queue: str) -> tuple[Any, Any]:
-    """A broker, and its task."""
+def make_broker(url: str, queue: str, read: int = 100) -> tuple[Any, Any]:
+    """A broker, and its task; a worker reads so many messages a call."""
     results = taskiq_redis.RedisAsyncResultBackend(url, prefix_str=_PREFIX)
-    broker = taskiq_redis.RedisStreamBroker(url, queue_name=queue, consumer_id="0")
+    broker = taskiq_redis.RedisStreamBroker(url, queue_name=queue, consumer_id="0", xread_count=read)
     broker = broker.with_result_backend(results)
     work.__defaults__ = (taskiq.TaskiqDepends(),)
     return broker, broker.register_task(work, task_name="work")
@@ -64,7 +64,7 @@ class Adding(Producer):
 class Working(Consumer):
     async def open(self) -> None:
         self._keys = Keys(self.url)
-        self._broker, _ = make_broker(self.url, self.queue)
+        self._broker, _ = make_broker(self.url, self.queue, 1 if self.long else 100)
         self._broker.is_worker_process = True
         await self._broker.startup()
 

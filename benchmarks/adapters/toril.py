@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.metadata
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from math import floor
 from typing import Any
 
-from benchmarks.child import Task, serve, wall_us
+from benchmarks.arrivals import arriving
+from benchmarks.burn import burn
+from benchmarks.child import Burning, Task, serve, wall_us
 from benchmarks.orders import Order
 from toril import AddOptions, Flow, FlowProducer, Job, Queue, Worker
 
@@ -29,6 +33,7 @@ class Adding:
         self._count = count
         # A job that fails is retried once, at once.
         self._options: AddOptions = {"attempts": 2} if order.job == "fail" else {}
+        self._more = {"text": "x" * order.payload} if order.payload else {}
         self.ids: list[str] = []
         self.at_us: dict[str, float] = {}
         self.done_us: dict[str, float] = {}
@@ -46,12 +51,19 @@ class Adding:
             "delayed": self._delayed,
             "spaced": self._spaced,
             "await": self._spaced,
+            "arriving": self._arriving,
         }
         await ways[self._order.mode]()
 
+    def _job(self, number: int) -> tuple[str, Any, AddOptions]:
+        options = self._options
+        if self._order.priorities:
+            options = AddOptions(priority=number % self._order.priorities + 1)
+        return "noop", {"n": number, **self._more}, options
+
     async def _one_by_one(self) -> None:
         for number in self._numbers:
-            job = await self._queue.add("noop", {"n": number})
+            job = await self._queue.add("noop", {"n": number, **self._more})
             self.ids.append(job.id)
 
     async def _concurrently(self) -> None:
@@ -61,7 +73,7 @@ class Adding:
 
     async def _in_bulk(self) -> None:
         for numbers in self._chunks():
-            await self._add_many([("noop", {"n": number}, self._options) for number in numbers])
+            await self._add_many([self._job(number) for number in numbers])
 
     async def _delayed(self) -> None:
         first_us = wall_us() + self._order.due_in_ms * 1000
@@ -98,8 +110,16 @@ class Adding:
                 await job.result()
                 self.done_us[job.id] = wall_us()
 
+    async def _arriving(self) -> None:
+        await arriving(self._order.pauses_ms, self._arrive)
+
+    async def _arrive(self, number: int, planned_us: float) -> None:
+        job = await self._queue.add("noop", {"n": number})
+        self.ids.append(job.id)
+        self.at_us[job.id] = planned_us
+
     async def result(self) -> Mapping[str, Any]:
-        waiting = await self._queue.get_waiting_count()
+        waiting = await self._queue.get_waiting_count() + await self._queue.get_prioritized_count()
         await self._queue.close()
         instants = {"at_us": self.at_us, "done_us": self.done_us, "due_us": self.due_us}
         return {"ids": self.ids, "waiting": waiting, **instants}
@@ -129,7 +149,13 @@ class Working:
     def _handler(self) -> Callable[[Job], Awaitable[None]]:
         if self._order.job == "noop" and not self._order.ledger:
             return self._count_only
-        kinds = {"noop": self._see, "io": self._wait, "fail": self._fail}
+        kinds = {
+            "noop": self._see,
+            "read": self._read,
+            "io": self._wait,
+            "cpu": self._compute,
+            "fail": self._fail,
+        }
         return self._stamp if self._order.stamps else kinds[self._order.job]
 
     async def _count_only(self, job: Job) -> None:
@@ -137,6 +163,14 @@ class Working:
 
     async def _see(self, job: Job) -> None:
         self._seen.append(job.id)
+
+    async def _read(self, job: Job) -> None:
+        if len(job.data["text"]) == self._order.payload:
+            self._seen.append(job.id)
+
+    async def _compute(self, job: Job) -> None:
+        self._seen.append(job.id)
+        burn()
 
     async def _stamp(self, job: Job) -> None:
         began = wall_us()
@@ -218,10 +252,65 @@ class Flowing(Working):
         return {**told, "added": self._added}
 
 
+class Spreading:
+    """Adds to many queues in turns, and runs all of them in this process."""
+
+    def __init__(self, order: Order, name: str, count: int) -> None:
+        names = [f"{name}-{number}" for number in range(order.queues)]
+        self._queues = [Queue(each, url=order.url) for each in names]
+        self._workers = [
+            Worker(each, self._see(each), url=order.url, concurrency=order.concurrency) for each in names
+        ]
+        self._callers, self._numbers, self._left = order.callers, iter(range(count)), count
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._added: list[str] = []
+        self._seen: list[str] = []
+        for worker in self._workers:
+            worker.on("completed", self._settled)
+            worker.on("error", self._done.set_exception)
+
+    def _see(self, name: str) -> Callable[[Job], Awaitable[None]]:
+        async def see(job: Job) -> None:
+            self._seen.append(f"{name}:{job.id}")
+
+        return see
+
+    def _settled(self, *_about: object) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._done.set_result(None)
+
+    async def ready(self) -> None:
+        for queue in self._queues:
+            await queue.ready()
+        for worker in self._workers:
+            await worker.start()
+
+    async def go(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._callers):
+                group.create_task(self._add())
+        await self._done
+
+    async def _add(self) -> None:
+        for number in self._numbers:
+            queue = self._queues[number % len(self._queues)]
+            job = await queue.add("noop", {"n": number})
+            self._added.append(f"{queue.name}:{job.id}")
+
+    async def result(self) -> Mapping[str, Any]:
+        await asyncio.gather(*(worker.close() for worker in self._workers))
+        completed = sum([await queue.get_completed_count() for queue in self._queues])
+        await asyncio.gather(*(queue.close() for queue in self._queues))
+        return {"ids": self._seen, "added": self._added, "completed": completed}
+
+
 async def prepare(order: Order) -> Task:
-    kind = {"add": Adding, "work": Working, "flow": Flowing}[order.verb]
+    if order.verb == "burn":
+        return Burning(order.count)
+    kind = {"add": Adding, "work": Working, "flow": Flowing, "spread": Spreading}[order.verb]
     if order.warmup:
-        warm = kind(order, order.warm_queue, order.warmup)
+        warm = kind(replace(order, queues=1), order.warm_queue, order.warmup)
         await warm.ready()
         await warm.go()
         await warm.result()
@@ -230,14 +319,14 @@ async def prepare(order: Order) -> Task:
     return task
 
 
-def main() -> None:
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES if find_spec(name)}
-    if "uvloop" in versions:
-        import uvloop
+def versions() -> dict[str, str]:
+    found = {name: importlib.metadata.version(name) for name in _PACKAGES if find_spec(name)}
+    return found if "uvloop" in found else {**found, "event loop": "asyncio"}
 
-        uvloop.run(serve(prepare, versions))
-    else:
-        asyncio.run(serve(prepare, {**versions, "event loop": "asyncio"}))
+
+def main() -> None:
+    run = importlib.import_module("uvloop").run if find_spec("uvloop") else asyncio.run
+    run(serve(prepare, versions))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 
+from benchmarks.burn import burn
 from benchmarks.child import wall_us
 from benchmarks.orders import Order
 
 # How long an I/O job waits, in seconds.
-IO_SECONDS = 0.01
+_IO_SECONDS = 0.01
 
 
 class Ledger:
@@ -19,6 +20,7 @@ class Ledger:
         ids: In the order in which they began, if ids are noted.
         at_us: When each began first, if that is noted.
         seen: How many began.
+        job: What they do besides, as in an order.
     """
 
     def __init__(self) -> None:
@@ -29,6 +31,7 @@ class Ledger:
         self.ids: list[str] = []
         self.at_us: dict[str, float] = {}
         self.seen = 0
+        self.job = order.job
         self.full = asyncio.Event()
         self._stamps, self._notes = order.stamps, order.ledger
         self._count, self._loop = count, loop
@@ -51,14 +54,20 @@ class Ledger:
 LEDGER = Ledger()
 
 
-def noop(id: str, number: int) -> int:
-    """What every job does: note that it runs, and answer something that is worth keeping."""
+def handle(id: str, number: int) -> int:
+    """What every job does where handlers block: note that it runs, and answer something worth keeping."""
     LEDGER.see(id)
+    if LEDGER.job == "io":
+        time.sleep(_IO_SECONDS)
+    elif LEDGER.job == "cpu":
+        burn()
     return number
 
 
-def io(id: str, number: int) -> int:
-    """A job that waits."""
+async def handle_async(id: str, number: int) -> int:
+    """As `handle`, on an event loop."""
+    if LEDGER.job != "io":
+        return handle(id, number)
     LEDGER.see(id)
-    time.sleep(IO_SECONDS)
+    await asyncio.sleep(_IO_SECONDS)
     return number

@@ -14,10 +14,10 @@ import platform
 import sys
 from types import ModuleType
 
-from benchmarks.child import CannotError, Task, serve
+from benchmarks.child import Burning, CannotError, Task, serve
 from benchmarks.orders import Order
 from benchmarks.peers.shapes import BlockingProducer
-from benchmarks.peers.tasks import Adding, BlockingAdding, Working
+from benchmarks.peers.tasks import ONLY_PAIR, Adding, BlockingAdding, Working
 
 
 class Adapter:
@@ -25,12 +25,15 @@ class Adapter:
 
     def __init__(self, module: ModuleType) -> None:
         self._module = module
+        self.packages: tuple[str, ...] = module.PACKAGES
 
     def versions(self) -> dict[str, str]:
-        versions = {name: importlib.metadata.version(name) for name in self._module.PACKAGES}
+        versions = {name: importlib.metadata.version(name) for name in self.packages}
         return {**versions, "python": platform.python_version()}
 
     async def prepare(self, order: Order) -> Task:
+        if order.verb == "burn":
+            return Burning(order.count)
         if order.warmup:
             warm = self._task(order, order.warm_queue, order.warmup)
             await warm.ready()
@@ -42,9 +45,11 @@ class Adapter:
 
     def _task(self, order: Order, queue: str, count: int) -> Adding | BlockingAdding | Working:
         if order.verb == "work":
-            return Working(order, self._module.CONSUMER(order.url, queue, order.concurrency), count)
-        if order.verb != "add":
-            raise CannotError("this is measured of toril and BullMQ only")
+            long = order.job == "cpu"
+            consumer = self._module.CONSUMER(order.url, queue, order.concurrency, long=long)
+            return Working(order, consumer, count)
+        if order.verb != "add" or order.priorities or order.payload:
+            raise CannotError(ONLY_PAIR)
         producer = self._module.PRODUCER(order.url, queue)
         if isinstance(producer, BlockingProducer):
             return BlockingAdding(order, producer, count)
@@ -54,13 +59,12 @@ class Adapter:
 def main(name: str) -> None:
     logging.basicConfig(level=logging.ERROR)
     adapter = Adapter(importlib.import_module(f"benchmarks.adapters.{name}"))
-    versions = adapter.versions()
-    run = importlib.import_module("uvloop").run if "uvloop" in versions else asyncio.run
-    run(_serve(adapter, versions))
+    run = importlib.import_module("uvloop").run if "uvloop" in adapter.packages else asyncio.run
+    run(_serve(adapter))
 
 
-async def _serve(adapter: Adapter, versions: dict[str, str]) -> None:
-    await serve(adapter.prepare, versions)
+async def _serve(adapter: Adapter) -> None:
+    await serve(adapter.prepare, adapter.versions)
     # Some workers have threads that would wait for jobs for minutes.
     sys.stdout.flush()
     os._exit(0)

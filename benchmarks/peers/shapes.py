@@ -94,14 +94,15 @@ class Consumer(ABC):
 
     Attributes:
         most_slots: How many jobs it can run at once; ``None`` if as many as are wished.
+        long: Whether jobs take long, so that a worker should take no more than it runs, since others could.
     """
 
     most_slots: ClassVar[int | None] = None
 
-    def __init__(self, url: str, queue: str, slots: int) -> None:
+    def __init__(self, url: str, queue: str, slots: int, *, long: bool = False) -> None:
         if self.most_slots is not None and slots > self.most_slots:
             raise CannotError(f"a worker process runs {self.most_slots} job at a time")
-        self.url, self.queue, self.slots = url, queue, slots
+        self.url, self.queue, self.slots, self.long = url, queue, slots, long
 
     @abstractmethod
     async def open(self) -> None:

@@ -8,13 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from time import sleep
 from typing import Any
 
+from benchmarks.arrivals import arriving, arriving_in_threads
 from benchmarks.child import CannotError, wall_us
 from benchmarks.orders import Order
 from benchmarks.peers.ledger import LEDGER
 from benchmarks.peers.shapes import BlockingProducer, Consumer, Producer
 
-# Seconds between looks whether the last results are kept.
-_LOOK = 0.001
+# Seconds between looks whether the last results are kept, alone and beside other workers: it takes time.
+_LOOK, _SHARED_LOOK = 0.001, 0.02
+# Threads that add what arrives; each sleeps until its next is due.
+_ARRIVING = 16
+_JOBS = ("noop", "io", "cpu")
+#: What is said of measures that other systems take no part in.
+ONLY_PAIR = "this is measured of toril and BullMQ only"
 
 
 class Adding:
@@ -31,6 +37,7 @@ class Adding:
             "fill": self._in_bulk if producer.bulk else self._concurrently,
             "spaced": self._spaced,
             "await": self._spaced,
+            "arriving": self._arriving,
         }
         check_mode(order.mode, producer.bulk, self._ways)
 
@@ -64,6 +71,14 @@ class Adding:
                 await self._producer.result(handle)
                 self.notes["done_us"][id] = wall_us()
 
+    async def _arriving(self) -> None:
+        await arriving(self._order.pauses_ms, self._arrive)
+
+    async def _arrive(self, number: int, planned_us: float) -> None:
+        id, _ = await self._producer.add(number)
+        self.notes["ids"].append(id)
+        self.notes["at_us"][id] = planned_us
+
     async def result(self) -> Mapping[str, Any]:
         waiting = await self._producer.waiting()
         await self._producer.close()
@@ -84,6 +99,7 @@ class BlockingAdding:
             "fill": self._in_bulk if producer.bulk else self._one_by_one,
             "spaced": self._spaced,
             "await": self._spaced,
+            "arriving": self._arriving,
         }
         check_mode(order.mode, producer.bulk, self._ways)
 
@@ -117,6 +133,14 @@ class BlockingAdding:
                 self._producer.result(handle)
                 self.notes["done_us"][id] = wall_us()
 
+    def _arriving(self) -> None:
+        arriving_in_threads(self._order.pauses_ms, self._arrive, _ARRIVING)
+
+    def _arrive(self, number: int, planned_us: float) -> None:
+        id, _ = self._producer.add(number)
+        self.notes["ids"].append(id)
+        self.notes["at_us"][id] = planned_us
+
     async def result(self) -> Mapping[str, Any]:
         waiting = await asyncio.to_thread(self._producer.waiting)
         await asyncio.to_thread(self._producer.close)
@@ -127,8 +151,8 @@ class Working:
     """Runs jobs with a consumer until so many are settled: seen by the handler, their results kept."""
 
     def __init__(self, order: Order, consumer: Consumer, count: int) -> None:
-        if order.job != "noop" or order.shared:
-            raise CannotError("this is measured of toril and BullMQ only")
+        if order.job not in _JOBS:
+            raise CannotError(ONLY_PAIR)
         self._order, self._consumer, self._count = order, consumer, count
         self._kept_before = 0
 
@@ -139,10 +163,11 @@ class Working:
 
     async def go(self) -> None:
         await self._consumer.start()
-        await LEDGER.full.wait()
+        if not self._order.shared:
+            await LEDGER.full.wait()
         kept = await self._kept()
         while kept < self._count:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_SHARED_LOOK if self._order.shared else _LOOK)
             kept = await self._kept()
 
     async def _kept(self) -> int:
@@ -167,6 +192,6 @@ def check_mode(mode: str, bulk: bool, ways: Mapping[str, Any]) -> None:
         CannotError: It has not.
     """
     if mode not in ways:
-        raise CannotError("this is measured of toril and BullMQ only")
+        raise CannotError(ONLY_PAIR)
     if mode == "bulk" and not bulk:
         raise CannotError("it has no bulk add")

@@ -20,7 +20,8 @@ from typing import Any
 from benchmarks import makers, special
 from benchmarks.bench import Turn
 from benchmarks.figures import Sample
-from benchmarks.plan import Measure, plan
+from benchmarks.measure import Measure
+from benchmarks.plan import GROWTH_SHORT, plan
 from benchmarks.process import Child, MeasureError, running
 from benchmarks.profiling.commands import command_table, event_table
 from benchmarks.profiling.flame import table_of
@@ -76,7 +77,7 @@ def choose(what: str, scale: float) -> list[Measure]:
     Raises:
         ValueError: There is no such measure, or it is none of a stretch of work.
     """
-    measures = plan(scale, [name for name in what.split(",") if name])
+    measures = plan(scale, [name for name in what.split(",") if name], growth=GROWTH_SHORT)
     if unfit := [measure.key for measure in measures if measure.kind not in _MAKERS]:
         raise ValueError(f"{', '.join(unfit)} can't be looked at, only what is about {', '.join(_MAKERS)}")
     return [_longer(measure, scale) if measure.kind == "flow" else measure for measure in measures]

@@ -9,12 +9,15 @@ from toril.core.flow import Flow
 from toril.core.inspector import Inspector, JobLock
 from toril.core.job import Job
 from toril.core.metrics import Metrics, MetricsTime
+from toril.core.middleware import AddMiddleware, AddNext, JobDraft, RunMiddleware, RunNext
 from toril.core.producer import FlowProducer, JobNode
 from toril.core.queue import Queue
 from toril.core.scheduling import JobScheduler
 from toril.core.server import ServerInfo, get_server_info
 from toril.core.spec import JobSpec
 from toril.core.stuck import StuckChild, StuckParent
+from toril.core.worker.inject.depends import Depends
+from toril.core.worker.inject.given import CancelToken, JobLogger
 from toril.core.worker.manual import Batch
 from toril.core.worker.settings import WorkerOptions
 from toril.core.worker.worker import Worker
@@ -66,6 +69,7 @@ from toril.errors import (
     WaitingError,
     WorkerStopped,
 )
+from toril.model.autoscale import Autoscale
 from toril.model.backoff import Backoff
 from toril.model.bullmq import from_bullmq
 from toril.model.dedup import Dedup
@@ -80,11 +84,15 @@ from toril.store.opening import open_store
 from toril.store.values import Dependencies, Logs
 
 __all__ = [
+    "AddMiddleware",
+    "AddNext",
     "AddOptions",
     "AlreadyMoved",
+    "Autoscale",
     "Backoff",
     "Batch",
     "BlockingJob",
+    "CancelToken",
     "ChildFailed",
     "ChildFailure",
     "ClientInfo",
@@ -94,6 +102,7 @@ __all__ = [
     "Dependencies",
     "Dependency",
     "DependencyPage",
+    "Depends",
     "DuplicateJob",
     "EmbeddedServerError",
     "Event",
@@ -103,10 +112,12 @@ __all__ = [
     "Inspector",
     "InvalidPayload",
     "Job",
+    "JobDraft",
     "JobError",
     "JobFailed",
     "JobLock",
     "JobLocked",
+    "JobLogger",
     "JobNode",
     "JobNotFound",
     "JobNotInState",
@@ -137,6 +148,8 @@ __all__ = [
     "ResultTimeout",
     "Retry",
     "ReturnToWait",
+    "RunMiddleware",
+    "RunNext",
     "RunningJob",
     "ScheduleOptions",
     "ScriptError",

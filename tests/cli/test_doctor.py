@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 import toril.sync
-from tests.cli.conftest import Read, Run, take
+from tests.cli.conftest import Read, Run, Start, ended, take
 from tests.support.database import Database
+from tests.support.eventually import eventually
+from tests.support.factories import WorkerStarter
 from tests.support.valkey import Valkey
-from toril import Flow
+from toril import Flow, Job, Queue
 
 WithWorker = Callable[..., Any]
 
@@ -97,6 +103,32 @@ def test_a_dead_scheduler_is_brought_back(
     assert fixed["repaired"] == [{"kind": "dead-schedulers", "queue": "mail", "count": 1}]
     assert kinds(fixed) == ["no-workers"]
     assert mail.count() == 1
+
+
+async def test_overdue_jobs_that_the_workers_did_not_notice(
+    start: Start, start_worker: WorkerStarter, prefix: str, queue: Queue
+) -> None:
+    running, go_on = asyncio.Event(), asyncio.Event()
+
+    async def busy(job: Job) -> None:
+        running.set()
+        await go_on.wait()
+
+    worker = await start_worker(busy, concurrency=1)
+    await queue.add("n")
+    await running.wait()
+    late = await queue.add("late", delay=600, timestamp=datetime.now(UTC) - timedelta(hours=1))
+    await eventually(queue.get_workers_count)
+    doctor = ("doctor", "--queue", "tasks", "--json", "--prefix", prefix)
+    out, _ = await asyncio.to_thread(ended, start(*doctor), 1)
+    [found] = msgspec.json.decode(out)["findings"]
+
+    assert (found["kind"], found["ids"], found["count"]) == ("overdue-jobs", [late.id], 1)
+    out, _ = await asyncio.to_thread(ended, start(*doctor, "--fix", "--yes"))
+    repaired = [{"kind": "overdue-jobs", "queue": "tasks", "count": 1}]
+    assert (msgspec.json.decode(out)["repaired"], await late.state()) == (repaired, "waiting")
+    go_on.set()
+    await worker.close()
 
 
 def test_only_the_queues_that_are_named(read: Read, mail: toril.sync.Queue, url: str, prefix: str) -> None:

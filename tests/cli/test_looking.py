@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import msgspec
 
 import toril.sync
-from tests.cli.conftest import Read, Run, complete_one, fail_one, names, take
-from toril import Flow, Job, Worker
+from tests.cli.conftest import Read, Run, Start, complete_one, ended, fail_one, names, take
+from tests.support.eventually import eventually
+from tests.support.factories import WorkerStarter
+from toril import Flow, Job, Queue, Worker
 
 WithWorker = Callable[..., Any]
 
@@ -169,11 +172,26 @@ def test_schedulers_are_listed_and_removed(run: Run, read: Read, mail: toril.syn
     assert names(read("schedulers"), "id") == ["hourly"]
 
 
-def test_workers_that_are_connected(
-    run: Run, read: Read, mail: toril.sync.Queue, with_worker: WithWorker
-) -> None:
+def test_no_worker_is_connected(run: Run, read: Read, mail: toril.sync.Queue) -> None:
     assert run("workers").stdout == "No worker is connected.\n"
     assert read("workers", "mail") == []
+
+
+async def test_workers_that_are_connected(
+    start: Start, start_worker: WorkerStarter, prefix: str, queue: Queue
+) -> None:
+    async def nothing(job: Job) -> None:
+        await asyncio.sleep(0)
+
+    await start_worker(nothing, name="w7")
+    await eventually(queue.get_workers_count)
+    out, _ = await asyncio.to_thread(ended, start("workers", "--json", "--prefix", prefix))
+    [worker] = msgspec.json.decode(out)
+
+    assert (worker["queue"], worker["name"]) == ("tasks", "w7")
+    assert worker["age"] < 60
+    shown, _ = await asyncio.to_thread(ended, start("workers", "tasks", "--prefix", prefix))
+    assert shown.splitlines()[1].split()[:2] == ["tasks", "w7"]
 
 
 def test_events_that_are_kept(run: Run, read: Read, mail: toril.sync.Queue, with_worker: WithWorker) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import select
 import signal
 import subprocess
@@ -77,6 +78,28 @@ def test_an_interrupt(start: Start, mail: toril.sync.Queue, prefix: str) -> None
     process.send_signal(signal.SIGINT)
 
     assert ended(process, 130)[1] == ""
+
+
+def test_an_interrupt_ends_a_question(script: Path, mail: toril.sync.Queue, url: str, prefix: str) -> None:
+    job = mail.add("n")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [str(script), "remove", "mail", job.id, "--url", url, "--prefix", prefix],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    os.close(theirs)
+    assert process.stderr is not None
+    assert process.stdout is not None
+    with process, process.stderr, process.stdout:
+        asked = b""
+        while b"[y/N]" not in asked:
+            asked += os.read(process.stderr.fileno(), 100)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+    os.close(ours)
+    assert mail.get_job(job.id) is not None
 
 
 def test_events_that_come_are_followed(start: Start, mail: toril.sync.Queue, prefix: str) -> None:

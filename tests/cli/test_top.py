@@ -21,6 +21,7 @@ from rich.console import Console
 import toril.sync
 from tests.cli.conftest import PATIENCE, Read, Run, Start, complete_one, ended, take
 from tests.support.eventually import eventually_sync
+from tests.support.valkey import Valkey
 from toril import Queue
 from toril.cli.connection import Connected
 from toril.cli.output import console
@@ -112,7 +113,7 @@ def test_a_screen_shows_what_is_in_a_sample(capsys: pytest.CaptureFixture[str]) 
     )
     job = RunningJob(queue="mail", id="7", name="[red]x\x1b", age=125, attempt=2, worker=None)
     sample = Sample(at=datetime(2026, 1, 2, tzinfo=UTC), queues=[queue], running=[job])
-    console().print(render(sample, 200, "no connection; trying again"))
+    console().print(render(200, sample, "no connection; trying again"))
     shown = capsys.readouterr().out
 
     for part in ("mail (paused)", "12", ">4.2", "4ms 20ms 1.0s", "2m", "[red]x", "w1", "5m", "no connection"):
@@ -134,7 +135,7 @@ def test_a_narrow_terminal_shows_names_and_what_matters_most() -> None:
         workers=[],
     )
     screen = Console(width=80, file=io.StringIO(), record=True)
-    screen.print(render(Sample(at=datetime.now(UTC), queues=[queue], running=[]), 80))
+    screen.print(render(80, Sample(at=datetime.now(UTC), queues=[queue], running=[])))
     [row] = [line for line in screen.export_text().splitlines() if "newsletters" in line]
 
     assert row.split() == ["newsletters", *["0", "1", "1200", "0", "77", "99.5", "950ms", "950ms"]]
@@ -150,6 +151,29 @@ def test_a_stream_of_samples_ends_with_an_interrupt(
     process.send_signal(signal.SIGINT)
 
     assert ended(process)[1] == ""
+
+
+def test_a_server_that_is_away_is_waited_for(start: Start) -> None:
+    with Valkey("--appendonly", "yes") as server:
+        with toril.sync.Queue("mail", url=server.url) as mail:
+            mail.add("n")
+        process = start("top", "--json", "--interval", "0.1", "--url", server.url)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert msgspec.json.decode(process.stdout.readline())["queues"][0]["counts"]["waiting"] == 1
+        server.stop()
+        said = process.stderr.readline()
+        while "trying again" not in said:
+            said = process.stderr.readline()
+            assert said
+        server.start()
+        with toril.sync.Queue("mail", url=server.url) as mail:
+            mail.add("n")
+        sample = msgspec.json.decode(process.stdout.readline())
+        while sample["queues"][0]["counts"]["waiting"] < 2:
+            sample = msgspec.json.decode(process.stdout.readline())
+        process.send_signal(signal.SIGTERM)
+        ended(process)
 
 
 def test_q_leaves_and_the_terminal_is_as_before(

@@ -149,7 +149,7 @@ class Narrator:
 
     def story(self) -> list[Step]:
         """The story."""
-        makers = (self._add, self._take, self._settle, self._settle, self._settle, self._other)
+        makers = (self._add, self._take, self._settle, self._settle, self._settle, self._turn, self._other)
         steps = [self._random.choice(makers)() for _ in range(self._random.randint(6, 16))]
         return [self._add(), self._take(), *steps]
 
@@ -201,6 +201,11 @@ class Narrator:
         count = self._random.choice((1, 3, 20, 20))
         claim = self._random.choice((0, 0, 1, 3, 20))
         return Settle(self._queue(), count, verbs, odd, claim, self._terms())
+
+    def _turn(self) -> Step:
+        """One job ends and one is taken, as in a worker of one slot."""
+        finish = Verb(Finish, ("completed", "1", False, 0, (-1, False, False), False))
+        return Settle(self._queue(), 1, [finish], [], 1, None)
 
     def _makers(self) -> dict[str, Callable[[], Verb]]:
         return {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
 from tests.contract.teller import Teller
-from tests.support.clock import START_MS
+from tests.support.clock import START_MS, Clock
 from tests.support.database import Database
 from tests.support.factories import QueueFactory
 from toril import JobSpec, OptionError
@@ -52,6 +53,20 @@ async def test_one_call_runs_some_hundred_jobs_again(teller: Teller, database: D
     stats = database.command("INFO", "commandstats")
     calls = sum(stats[name]["calls"] for name in ("cmdstat_evalsha", "cmdstat_eval") if name in stats)
     assert calls >= MANY // 250
+
+
+async def test_one_take_moves_some_hundred_due_jobs(teller: Teller, database: Database, clock: Clock) -> None:
+    jobs = [teller.job(delay=1) for _ in range(MANY)]
+    await teller.store.jobs.add_many(teller.queue, jobs, atomic=False)
+    clock.forward(10)
+    left = [MANY]
+    while left[-1]:
+        assert len(await teller.take(50)) == 50
+        left.append(database.command("ZCARD", teller.key("delayed")))
+
+    moved = [before - after for before, after in pairwise(left)]
+    assert max(moved) <= 250
+    assert min(moved[:-1]) > 50
 
 
 async def test_only_so_many_jobs_are_added_all_or_none(new_queue: QueueFactory, database: Database) -> None:

@@ -127,10 +127,11 @@ async def test_jobs_that_are_their_own_parents_can_be_removed(teller: Teller, da
 
 async def test_a_finished_job_tells_its_outcome(teller: Teller) -> None:
     await teller.add()
-    assert (await teller.store.jobs.outcome(teller.queue, "1"))[0] == "unfinished"
+    state, _, end = await teller.store.jobs.outcome(teller.queue, "1")
+    assert (state, end) == ("unfinished", (await teller.store.events.end(teller.queue)).id)
     await teller.take()
     await teller.settle(Finish("1", "token", "completed", '"x"'))
-    state, record = await teller.store.jobs.outcome(teller.queue, "1")
+    state, record, _ = await teller.store.jobs.outcome(teller.queue, "1")
 
     assert (state, record.return_value) == ("completed", "x")
 

@@ -78,21 +78,25 @@ async def test_a_look_brings_many_small_events(teller: Teller, feed: EventFeed) 
 
 async def test_a_wait_ends_with_an_event(teller: Teller, feed: EventFeed) -> None:
     other = QueueRef(teller.queue.prefix, "other")
-    waiting = asyncio.create_task(feed.wait({teller.queue: BEGINNING, other: BEGINNING}, 10, asyncio.Event()))
+    waiting = asyncio.create_task(
+        feed.wait({teller.queue: BEGINNING, other: BEGINNING}, 10, asyncio.Event(), 5)
+    )
     await teller.add()
 
-    assert await asyncio.wait_for(waiting, 3) == {teller.queue}
+    news = await asyncio.wait_for(waiting, 3)
+    assert [raw[b"event"] for _, raw in news[teller.queue]] == [b"added", b"waiting"]
+    assert news.keys() == {teller.queue}
 
 
 async def test_a_wait_ends_in_time_or_when_it_is_stopped(teller: Teller, feed: EventFeed) -> None:
     places, stop = {teller.queue: BEGINNING}, asyncio.Event()
-    assert await feed.wait(places, 0, stop) == set()
-    assert await feed.wait(places, 0.01, stop) == set()
-    waiting = asyncio.create_task(feed.wait(places, 10, stop))
+    assert await feed.wait(places, 0, stop, 1) == {}
+    assert await feed.wait(places, 0.01, stop, 1) == {}
+    waiting = asyncio.create_task(feed.wait(places, 10, stop, 1))
     await asyncio.sleep(0)
     stop.set()
 
-    assert await asyncio.wait_for(waiting, 3) == set()
+    assert await asyncio.wait_for(waiting, 3) == {}
 
 
 async def test_the_place_of_a_reader(teller: Teller, database: Database) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.contract.teller import Teller
 from tests.support.clock import START_MS, Clock
 from tests.support.database import Database
-from toril.store.values import Claim, Finish
+from toril.store.values import Claim, Finish, NewJob
 
 CLAIM = Claim(token="token", lock_ms=30_000, count=10)
 
@@ -206,3 +206,48 @@ async def test_only_one_looks_in_an_interval(teller: Teller, database: Database)
 
     assert (first, second) == ([], [])
     assert await teller.state("1") == "active"
+
+
+def of_size(teller: Teller, size: int, priority: int = 0) -> NewJob:
+    """A job with so large a payload."""
+    job = teller.job(priority=priority)
+    job.data = '"' + "x" * (size - 2) + '"'
+    return job
+
+
+async def test_large_jobs_are_taken_in_parts_in_order(teller: Teller, database: Database) -> None:
+    sizes = [(2, 0), (400_000, 0), (2, 0), (400_000, 0), (400_000, 0), (2, 0), (400_000, 1), (2, 1)]
+    jobs = [of_size(teller, size, priority) for size, priority in sizes]
+    await teller.store.jobs.add_many(teller.queue, jobs, atomic=False)
+
+    first = await teller.store.jobs.take(teller.queue, replace(CLAIM, count=50))
+    assert ([job.id for job in first.jobs], first.more) == (["1", "2", "3", "4", "5"], True)
+    assert database.command("LRANGE", teller.key("active"), 0, -1) == ["5", "4", "3", "2", "1"]
+    assert database.command("LRANGE", teller.key("wait"), 0, -1) == ["6"]
+    assert database.command("ZRANGE", teller.key("prioritized"), 0, -1) == ["7", "8"]
+    assert await teller.take(50) == ["6", "7", "8"]
+
+
+async def test_large_jobs_of_the_same_priority_keep_their_places(teller: Teller, database: Database) -> None:
+    jobs = [of_size(teller, 600_000, priority=5) for _ in range(5)]
+    await teller.store.jobs.add_many(teller.queue, jobs, atomic=False)
+    before = database.command("ZRANGE", teller.key("prioritized"), 0, -1, "WITHSCORES")
+
+    assert await teller.take(50) == ["1", "2"]
+    after = database.command("ZRANGE", teller.key("prioritized"), 0, -1, "WITHSCORES")
+    assert after == before[len(before) // 5 * 2 :]
+    assert database.command("EXISTS", teller.key("3:lock"), teller.key("5:lock")) == 0
+    assert [len(await teller.take(50)) for _ in range(3)] == [2, 1, 0]
+
+
+async def test_large_jobs_that_are_put_off_do_not_count_as_started(
+    teller: Teller, database: Database
+) -> None:
+    jobs = [of_size(teller, 600_000) for _ in range(5)]
+    await teller.store.jobs.add_many(teller.queue, jobs, atomic=False)
+    claim = replace(CLAIM, count=50, limit=(3, 60_000))
+
+    assert [job.id for job in (await teller.store.jobs.take(teller.queue, claim)).jobs] == ["1", "2"]
+    assert int(database.command("GET", teller.key("limiter"))) == 2
+    taken = await teller.store.jobs.take(teller.queue, claim)
+    assert ([job.id for job in taken.jobs], taken.more) == (["3"], False)

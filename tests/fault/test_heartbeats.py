@@ -47,6 +47,10 @@ asyncio.run(main())
 """
 
 
+async def done(job: Job) -> None:
+    pass
+
+
 async def test_a_worker_tells_how_it_is(queue: Queue, start_worker: WorkerStarter) -> None:
     go_on = asyncio.Event()
 
@@ -84,7 +88,7 @@ async def test_a_worker_tells_how_it_is(queue: Queue, start_worker: WorkerStarte
 async def test_a_worker_that_leaves_is_not_listed_and_not_lost(
     queue: Queue, start_worker: WorkerStarter, database: Database, prefix: str
 ) -> None:
-    worker = await start_worker(lambda job: None, heartbeat_interval=0.05, stalled_interval=0.05)
+    worker = await start_worker(done, heartbeat_interval=0.05, stalled_interval=0.05)
     assert [told.id for told in await eventually(queue.workers)] == [worker.id]
     await worker.close()
 
@@ -108,7 +112,7 @@ async def test_a_worker_that_vanished_is_told_once(
             assert (before.name, before.pid) == ("victim", victim.pid)
             victim.kill()
         for _ in range(2):
-            await start_worker(lambda job: None, heartbeat_interval=0.05, stalled_interval=0.05)
+            await start_worker(done, heartbeat_interval=0.05, stalled_interval=0.05)
 
         await eventually(lambda: lost)
         assert f'"pid":{victim.pid}' in lost[0]
@@ -121,8 +125,8 @@ async def test_a_worker_that_vanished_is_told_once(
 async def test_workers_of_several_queues_and_garbage(
     queue: Queue, new_queue: QueueFactory, start_worker: WorkerStarter, database: Database, prefix: str
 ) -> None:
-    await start_worker(lambda job: None, "other")
-    silent = await start_worker(lambda job: None, skip_heartbeat=True)
+    await start_worker(done, "other")
+    silent = await start_worker(done, skip_heartbeat=True)
     database.command("HSET", f"{prefix}:tasks:toril:workers", "x", "{broken", "y", '{"id": 1}')
     database.command("SET", f"{prefix}:tasks:toril:worker:x", "1", "PX", 60_000)
     database.command("SET", f"{prefix}:tasks:toril:worker:y", "1", "PX", 60_000)
@@ -135,7 +139,7 @@ async def test_workers_of_several_queues_and_garbage(
 async def test_a_heartbeat_is_one_call_and_an_idle_worker_makes_no_other(
     start_worker: WorkerStarter, database: Database
 ) -> None:
-    await start_worker(lambda job: None, heartbeat_interval=0.5, drain_delay=30)
+    await start_worker(done, heartbeat_interval=0.5, drain_delay=30)
 
     def calls() -> tuple[int, int]:
         """Heartbeats, and all that clients asked for."""
@@ -173,6 +177,6 @@ async def test_memory_that_grows_is_laid_on_the_jobs_that_leak(queue: Queue, url
 
 
 async def test_status_of_a_worker_that_was_not_started(url: str, prefix: str) -> None:
-    told = Worker("tasks", lambda job: None, url=url, prefix=prefix).status()
+    told = Worker("tasks", done, url=url, prefix=prefix).status()
 
     assert (told.health, told.started_at, told.last_error, told.rate) == ("stopped", None, None, 0.0)

@@ -75,6 +75,23 @@ async def test_a_worker_goes_on_when_the_server_is_back(
     await eventually(lambda: worker.health == "healthy")
 
 
+async def test_a_worker_of_several_queues_goes_on_in_all_of_them(
+    server: OwnServer, new_queue: QueueFactory, start_worker: WorkerStarter
+) -> None:
+    runs = Runs()
+    queues = [new_queue(name, url=server.url) for name in "abc"]
+    worker = await start_worker(runs, {"a": 5, "b": 1, "c": 1}, url=server.url, run_retry_delay=0.2)
+    for queue in queues:
+        await queue.add_many([("work", None)] * 20)
+    server.kill()
+    await eventually(lambda: worker.health != "healthy")
+    server.start()
+
+    for queue in queues:
+        assert await (await queue.add("after")).result(timeout=10) == "after"
+        await eventually(lambda queue=queue: _all_completed(queue, 21))
+
+
 async def test_a_job_that_ran_meanwhile_is_finished_when_the_server_is_back(
     server: OwnServer, new_queue: QueueFactory, start_worker: WorkerStarter
 ) -> None:

@@ -115,7 +115,7 @@ def _dependency(child: Dependency[Job], kind: str) -> dict[str, JSON]:
 
 async def is_finished(session: Session, args: Args) -> JSON:
     queue = queue_of(session, args).ref
-    outcome, record = await session.store.jobs.outcome(queue, args.text("id"))
+    outcome, record, _ = await session.store.jobs.outcome(queue, args.text("id"))
     code = _OUTCOMES[outcome]
     if not args.flag("returnValue"):
         return code

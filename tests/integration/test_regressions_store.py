@@ -19,6 +19,9 @@ from tests.support.server import OwnServer
 from toril import Job, LockLost, OptionError, Queue, StoreUnavailable, Worker
 from toril.core.results import Word
 from toril.core.signals import Signals
+from toril.model.event import Event
+from toril.model.names import QueueRef
+from toril.model.stream import StreamId
 from toril.store.contract import Store
 from toril.store.redis.coalesce import Coalescer
 
@@ -38,6 +41,12 @@ gc.collect()
 print("added")
 time.sleep(60)
 """
+
+
+def finish(id: str, **fields: str) -> Event:
+    return Event(
+        QueueRef("bull", "tasks"), id, {key.encode(): value.encode() for key, value in fields.items()}
+    )
 
 
 def answer(job: Job) -> str:
@@ -205,11 +214,22 @@ async def test_closing_a_queue_ends_the_wait_for_its_results(database: Database,
 
 def test_a_job_that_finished_and_was_removed_has_finished() -> None:
     word = Word()
-    word.tell({"event": "completed", "returnvalue": "1"})
-    word.tell({"event": "removed"})
+    word.tell(finish("5-1", event="completed", returnvalue="1"))
+    word.tell(finish("5-2", event="removed"))
     word.tell(None)
 
     assert word.event == {"event": "completed", "returnvalue": "1"}
+
+
+def test_what_ended_before_a_job_was_seen_unfinished_was_another_life_of_it() -> None:
+    word = Word()
+    word.tell(finish("5-1", event="completed", returnvalue="1"))
+    word.tell(finish("5-2", event="removed"))
+    word.after = StreamId(5, 2)
+    assert word.event is None
+
+    word.tell(finish("5-3", event="failed", failedReason="no"))
+    assert word.event == {"event": "failed", "failedReason": "no"}
 
 
 async def test_a_listener_that_was_cancelled_harms_nobody() -> None:

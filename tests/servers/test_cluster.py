@@ -78,6 +78,25 @@ async def test_each_queue_works_on_the_node_that_its_name_says(three_nodes: Clus
         await end.close()
 
 
+async def test_one_worker_serves_queues_of_all_nodes(three_nodes: Cluster) -> None:
+    names = _one_queue_a_node(three_nodes)
+    queues = [Queue(name, url=three_nodes.url) for name in names]
+    async with Worker(names, answer, url=three_nodes.url, concurrency=2):
+        jobs = [await queue.add("where", number) for number in range(5) for queue in queues]
+        results = await asyncio.gather(*(job.result(timeout=10) for job in jobs))
+    for queue in queues:
+        await queue.close()
+
+    assert results == [f"{name} {number}" for number in range(5) for name in names]
+
+
+async def test_one_queue_without_a_hash_tag_is_refused_among_others(three_nodes: Cluster) -> None:
+    with pytest.raises(StoreMisconfigured, match="braces"):
+        await Worker(["{tests}", "plain"], answer, url=three_nodes.url).start()
+
+    assert [node.keys() for node in three_nodes.nodes] == [[], [], []]
+
+
 async def test_queues_and_workers_on_all_nodes_are_found(three_nodes: Cluster) -> None:
     names = _one_queue_a_node(three_nodes)
     for name in names:

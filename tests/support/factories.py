@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from toril import AddOptions, Queue, QueueEvents, Worker
+from toril.core.worker.queues import Queues
 from toril.store.contract import Store
 
 
@@ -33,7 +34,7 @@ class WorkerFactory(Protocol):
     def __call__(
         self,
         handler: Any = ...,
-        queue: str = ...,
+        queue: Queues = ...,
         /,
         *,
         url: str | None = ...,
@@ -48,7 +49,7 @@ class WorkerStarter(Protocol):
     async def __call__(
         self,
         handler: Any,
-        queue: str = ...,
+        queue: Queues = ...,
         /,
         *,
         url: str | None = ...,

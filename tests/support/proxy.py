@@ -19,7 +19,7 @@ class Proxy:
         url: Where it listens; to be used in place of the server's.
         lost: How many replies it has lost so far.
         taken: Connections that were made to it so far.
-        delay: Seconds that each piece takes in each direction.
+        delay: Seconds that each piece takes in each direction; any number of pieces are on their way at once.
     """
 
     def __init__(self, server: str, port: int) -> None:
@@ -57,11 +57,9 @@ class Proxy:
         """Hang up on whoever connects from now on."""
         self._refusing = refusing
 
-    async def pause(self) -> None:
-        """Wait as long as the way through takes now."""
+    async def flowing(self) -> None:
+        """Wait while it is frozen."""
         await self._flowing.wait()
-        if self.delay:
-            await asyncio.sleep(self.delay)
 
     def loses(self, request: bytes) -> bool:
         """Whether the answer to this request is to be lost; asked once for each request."""
@@ -85,6 +83,33 @@ class Proxy:
             self._lines.discard(line)
 
 
+class _Way:
+    """One direction: what goes in comes out in order, each piece so much later."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+
+    async def take_from(self, reader: asyncio.StreamReader) -> None:
+        """Take in until the end; the other side learns of that in order, too."""
+        loop = asyncio.get_running_loop()
+        there_is_more = True
+        while there_is_more:
+            piece = b""
+            with suppress(OSError):
+                piece = await reader.read(_CHUNK)
+            there_is_more = bool(piece)
+            self._pieces.put_nowait((loop.time() + self._proxy.delay, piece))
+        await asyncio.Event().wait()
+
+    async def next(self) -> bytes:
+        """The next piece when its time has come; nothing at the end."""
+        due, piece = await self._pieces.get()
+        await asyncio.sleep(due - asyncio.get_running_loop().time())
+        await self._proxy.flowing()
+        return piece
+
+
 class _Line:
     """One relayed connection."""
 
@@ -97,9 +122,12 @@ class _Line:
 
     async def relay(self, server: str) -> None:
         reader, self._onward = await _connect(server)
+        there, back = _Way(self._proxy), _Way(self._proxy)
         ways = [
-            asyncio.create_task(self._forward(self._onward)),
-            asyncio.create_task(self._backward(reader)),
+            asyncio.create_task(there.take_from(self._reader)),
+            asyncio.create_task(self._forward(there, self._onward)),
+            asyncio.create_task(back.take_from(reader)),
+            asyncio.create_task(self._backward(back)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -109,18 +137,16 @@ class _Line:
                 way.cancel()
             await asyncio.wait(ways)
 
-    async def _forward(self, onward: asyncio.StreamWriter) -> None:
+    async def _forward(self, way: _Way, onward: asyncio.StreamWriter) -> None:
         with suppress(OSError):
-            while request := await self._reader.read(_CHUNK):
-                await self._proxy.pause()
+            while request := await way.next():
                 self._losing = self._losing or self._proxy.loses(request)
                 onward.write(request)
                 await onward.drain()
 
-    async def _backward(self, reader: asyncio.StreamReader) -> None:
+    async def _backward(self, way: _Way) -> None:
         with suppress(OSError):
-            while reply := await reader.read(_CHUNK):
-                await self._proxy.pause()
+            while reply := await way.next():
                 if self._losing:
                     self._proxy.lost += 1
                     return

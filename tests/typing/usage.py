@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, assert_type
+from typing import Annotated, Any, assert_type
 
 from toril import (
+    AddNext,
     AddOptions,
     Backoff,
     Batch,
     BlockingJob,
+    CancelToken,
     Dedup,
+    Depends,
     DuplicateJob,
     Event,
     Job,
+    JobDraft,
     JobError,
     JobFailed,
+    JobLogger,
     JobSpec,
     Keep,
     Logs,
@@ -27,6 +32,8 @@ from toril import (
     QueueEvents,
     RateLimiter,
     Retry,
+    RunMiddleware,
+    RunNext,
     Steer,
     StoreUnavailable,
     TorilError,
@@ -70,6 +77,43 @@ async def add_jobs(queue: Queue) -> None:
     options: AddOptions = {"attempts": 3, "keep_logs": 10}
     await queue.add("thumbnail", **options)
     await queue.add("thumbnail", **from_bullmq({"jobId": "cat", "removeOnComplete": True}))
+
+
+async def stamped(drafts: Sequence[JobDraft], call_next: AddNext) -> Sequence[Job | JobError]:
+    for draft in drafts:
+        assert_type(draft.queue, str)
+        draft.name, draft.data, draft.options = "a", {"b": 1}, {"attempts": 3}
+    return await call_next(drafts)
+
+
+async def timed(job: Job, call_next: RunNext) -> int:
+    return await call_next(job)
+
+
+async def loosely_timed(job: Job, call_next: Callable[[Job], Awaitable[Any]]) -> Any:
+    return await call_next(job)
+
+
+async def make_picture() -> AsyncGenerator[Picture]:
+    yield Picture("cat.jpg")
+
+
+async def paint(
+    job: Job, cat: Annotated[Picture, Depends(make_picture, scope="job")], log: JobLogger, cancel: CancelToken
+) -> None:
+    log.info(cat.path)
+    assert_type(cancel.cancelled, bool)
+
+
+async def begin(worker: Worker) -> None:
+    assert_type(worker.queue_name, str)
+
+
+def wrap_jobs() -> None:
+    around: RunMiddleware = timed
+    Queue("images", middleware=[stamped])
+    worker = Worker("images", paint, middleware=[around, timed, loosely_timed], on_start=begin, on_stop=print)
+    worker.override(make_picture, lambda: Picture("dog.jpg"))
 
 
 async def add_many_jobs(queue: Queue) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.delivery import check_added, check_counted, check_failed, check_partly_worked, check_worked
 from benchmarks.process import MeasureError
-from benchmarks.special import together
+from benchmarks.several import together
 
 
 def test_jobs_that_arrived_once_are_accepted() -> None:

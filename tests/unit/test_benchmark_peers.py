@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from benchmarks.child import CannotError
+from benchmarks.child import CannotError, wall_us
 from benchmarks.orders import Order
-from benchmarks.peers.ledger import noop
+from benchmarks.peers.ledger import LEDGER, handle, handle_async
 from benchmarks.peers.shapes import BlockingProducer, Consumer, Producer
 from benchmarks.peers.tasks import Adding, BlockingAdding, Working
+from tests.support.eventually import eventually
 
 FEW = 7
 
@@ -96,7 +99,7 @@ class Runner(Consumer):
 
     async def _run(self) -> None:
         for id, number in self.shelf.jobs:
-            noop(id, number)
+            await handle_async(id, number)
         # Results are kept later than the last handler began.
         await asyncio.sleep(0)
         self.shelf.kept += len(self.shelf.jobs)
@@ -159,6 +162,63 @@ async def test_results_that_are_awaited_have_their_instants() -> None:
     notes = task.notes
     assert notes["at_us"].keys() == notes["done_us"].keys() == set(notes["ids"])
     assert all(notes["done_us"][id] >= at for id, at in notes["at_us"].items())
+
+
+async def test_what_arrives_counts_from_the_instant_that_was_planned_for_it() -> None:
+    """A producer that is slow does not make an arrival later."""
+    order = adding("arriving", pauses_ms=[1.0] * FEW)
+    for task in (Adding(order, Async(Shelf()), FEW), BlockingAdding(order, Threaded(Shelf()), FEW)):
+        before_us = wall_us()
+        await task.go()
+        after_us = wall_us()
+
+        planned = sorted(task.notes["at_us"].values())
+        assert len(task.notes["ids"]) == len(planned) == FEW
+        assert [round(later - sooner) for sooner, later in pairwise(planned)] == [1000] * (FEW - 1)
+        assert before_us + 1000 <= planned[0]
+        assert planned[-1] <= after_us
+
+
+async def test_no_add_waits_for_another_that_takes_long() -> None:
+    shelf, slow = Shelf(), asyncio.Event()
+
+    class Slow(Async):
+        async def add(self, number: int) -> tuple[str, Any]:
+            if number == 0:
+                await slow.wait()
+            if number == FEW - 1:
+                slow.set()
+            return await super().add(number)
+
+    task = Adding(adding("arriving", pauses_ms=[0.0] * FEW), Slow(shelf), FEW)
+    await task.go()
+
+    assert [number for _, number in shelf.jobs] == [*range(1, FEW), 0]
+
+
+async def test_workers_of_one_queue_are_through_when_all_results_are_kept() -> None:
+    shelf = Shelf()
+    shelf.put(range(FEW))
+    task = Working(Order(verb="work", url="", shared=True), Runner(shelf), 2 * FEW)
+    await task.ready()
+    going = asyncio.create_task(task.go())
+    await eventually(lambda: len(LEDGER.ids) == FEW)
+    assert not going.done()
+    # What another worker did.
+    shelf.kept += FEW
+    await going
+
+    assert (await task.result())["completed"] == 2 * FEW
+
+
+@pytest.mark.parametrize("job", ["io", "cpu"])
+async def test_a_job_takes_as_long_as_its_kind_says(job: str) -> None:
+    LEDGER.open(Order(verb="work", url="", job=job), 2, None)
+    began = time.perf_counter()
+    assert handle("1", 5) == await handle_async("2", 5) == 5
+
+    assert LEDGER.ids == ["1", "2"]
+    assert time.perf_counter() - began > 0.01
 
 
 async def test_a_worker_is_through_when_its_results_are_kept() -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.floors import FLOORS
-from benchmarks.plan import PAIR_CONCURRENCIES, Measure, plan
-from benchmarks.plots import Bar, bars
+from benchmarks.makers import arrivals
+from benchmarks.measure import Measure
+from benchmarks.plan import PAIR_CONCURRENCIES, plan
+from benchmarks.plots import Bar, bars, panels_of
 from benchmarks.standing import fastest_peers
 from benchmarks.systems import OURS, PAIR, RIVAL, ROOT, MissingError, System, systems
 
@@ -40,18 +42,43 @@ def test_a_scale_changes_how_many_jobs_there_are() -> None:
 
 
 def test_a_scale_leaves_alone_what_a_measure_is_named_after() -> None:
-    assert measure("flow", 0.1).order == measure("flow").order
-    assert [each.waiting for each in plan(0.1, ["growth"])] == [1_000, 200_000]
+    for key in ("flow", "delayed-second", "rss-1000000", "boot"):
+        assert measure(key, 0.1).order == measure(key).order
+    assert [each.waiting for each in plan(0.1, ["growth"])] == [1_000, 1_000_000]
+
+
+def test_growth_ends_where_it_is_told() -> None:
+    keys = [each.key for each in plan(1, ["growth", "rss"], growth=5_000)]
+
+    assert keys == ["growth-1000", "growth-5000", "rss", "rss-5000"]
 
 
 def test_a_short_run_leaves_out_what_takes_long() -> None:
-    whole, short = {each.key for each in plan(1)}, {each.key for each in plan(1, short=True)}
+    short = plan(1, short=True)
+    left_out = {each.group for each in plan(1)} - {each.group for each in short}
 
-    assert whole - short == {"delayed", "growth-1000", "growth-200000", "rss", "import", "idle"}
+    assert left_out == {"cpu", "priorities", "queues", "payload"}
+    assert [each.key for each in short if each.group == "two"] == ["two-100"]
+    assert [each.key for each in short if each.group == "delayed"] == ["delayed-second"]
+    assert [each.key for each in short if each.group == "rss"] == ["rss-200000"]
 
 
-def test_what_is_asked_for_is_made_in_a_short_run_too() -> None:
-    assert [each.key for each in plan(1, ["idle"], short=True)] == ["idle"]
+def test_a_short_run_has_all_that_is_promised() -> None:
+    measured = {name for each in plan(1, short=True) for name in (each.key, each.group)}
+
+    assert {floor.measure for floor in FLOORS} <= measured
+
+
+def test_what_is_promised_of_ours_alone_is_measured_of_ours_alone_in_a_short_run() -> None:
+    idle = next(each for each in plan(1, short=True) if each.key == "idle")
+
+    assert idle.suits(OURS)
+    assert not idle.suits(RIVAL)
+    assert measure("idle").suits("celery")
+
+
+def test_what_is_asked_for_is_made_in_a_short_run_as_in_a_whole_one() -> None:
+    assert plan(1, ["idle"], short=True) == plan(1, ["idle"])
 
 
 def test_the_drains_that_every_system_makes_are_those_all_can_be_compared_by() -> None:
@@ -60,12 +87,6 @@ def test_the_drains_that_every_system_makes_are_those_all_can_be_compared_by() -
     assert [slots for slots, suits in drains.items() if suits] == [1, 10, 100]
     assert {slots for slots, suits in drains.items() if not suits} == set(PAIR_CONCURRENCIES)
     assert all(each.suits(system) for each in plan(1) for system in PAIR)
-
-
-def test_each_floor_is_about_something_that_is_measured() -> None:
-    measured = {name for each in plan(1) for name in (each.key, each.group)}
-
-    assert {floor.measure for floor in FLOORS} <= measured
 
 
 def test_a_slow_system_has_its_share_of_the_jobs() -> None:
@@ -89,8 +110,28 @@ def test_what_is_not_about_concurrency_is_measured_with_what_a_worker_has() -> N
     assert measure("drain-100").for_system(rq).order.concurrency == 100
 
 
-def test_latencies_are_those_of_as_many_jobs_for_everyone() -> None:
-    assert measure("latency").for_system(System("slow", "slow", "", share=0.1)) == measure("latency")
+@pytest.mark.parametrize("key", ["latency", "result", "cpu"])
+def test_what_depends_on_no_speed_is_made_with_as_many_jobs_for_everyone(key: str) -> None:
+    assert measure(key).for_system(System("slow", "slow", "", share=0.1)) == measure(key)
+
+
+# --- arrivals ---
+
+
+def test_arrivals_are_as_many_as_planned_and_the_same_for_everyone() -> None:
+    planned = arrivals(2_000, 5, seed=1)
+
+    assert planned == arrivals(2_000, 5, seed=1)
+    assert planned != arrivals(2_000, 5, seed=2)
+    assert len(planned) == 10_000
+    assert sum(planned) == pytest.approx(5_000, rel=0.05)
+
+
+def test_arrivals_know_nothing_of_each_other() -> None:
+    planned = arrivals(1_000, 10, seed=1)
+
+    # Of such times, as many are shorter than the mean as an exponential distribution has.
+    assert sum(each < 1 for each in planned) / len(planned) == pytest.approx(0.632, abs=0.02)
 
 
 # --- systems ---
@@ -156,3 +197,12 @@ def test_a_bar_is_a_median_with_its_reach_and_the_largest_comes_first() -> None:
 
     assert bars(samples, "add-one", "rate") == [Bar(OURS, 9, 9, 9), Bar("arq", 2, 1, 3)]
     assert bars(samples, "add-one", "p50_ms") == []
+
+
+def test_a_picture_has_a_panel_for_each_measure_of_its_groups_that_was_made() -> None:
+    samples = [{"measure": key, "system": OURS, "values": {"rate": 9.0}} for key in ("add-one", "addition")]
+    titles = {"add-one": "one by one", "add-bulk": "in bulk", "addition": "another"}
+
+    assert panels_of({"titles": titles, "samples": samples}, ("add",), "rate") == {
+        "one by one": [Bar(OURS, 9, 9, 9)]
+    }

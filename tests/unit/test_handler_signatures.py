@@ -172,10 +172,10 @@ def amount_of_the_job(job: Job, order: Amount) -> None: ...
         (5, "can't be called"),
         (None, "can't be called"),
         (nothing, "it takes no argument"),
-        (three, "it wants 3 arguments"),
-        (two, "'order' and 'other' are both payloads, of which a job has one"),
-        (two_jobs, "'one' and 'other' are both the job; annotate one"),
-        (by_name, "'size' has no default and can only be given by name"),
+        (three, "'order: Order' and 'other: Order' are all payloads, of which a job has one"),
+        (two, "'order: Order' and 'other: Order' are all payloads, of which a job has one"),
+        (two_jobs, "'one: BlockingJob' and 'other: JobRecord' are all the job; annotate one"),
+        (by_name, "'size: int' has no default and can only be given by name"),
     ],
 )
 def test_another_shape_is_refused_with_those_that_are_known(handler: object, problem: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from toril import OptionError
 from toril.model.names import QueueRef
-from toril.model.stream import BEGINNING, Look, Place, StreamId, check_event_id, read_on
+from toril.model.stream import BEGINNING, Look, Place, StreamId, append, check_event_id, read_on
 
 QUEUE = QueueRef("bull", "q")
 
@@ -233,3 +233,12 @@ def test_places_to_begin_at() -> None:
 def test_what_is_no_place(value: object) -> None:
     with pytest.raises(OptionError, match="last_event_id"):
         check_event_id(value)
+
+
+def test_news_behind_a_place_are_its_events() -> None:
+    entries = [(b"5-1", {b"event": b"old"}), (b"5-2", {b"event": b"here"}), (b"6-0", {b"event": b"new"})]
+    reading = append(QUEUE, Place(StreamId(5, 2), 7), entries)
+
+    assert [(event.id, event.name, count) for event, count in reading.events] == [("6-0", "new", None)]
+    assert (reading.place, reading.more) == (Place(StreamId(6, 0)), False)
+    assert append(QUEUE, reading.place, entries).place == reading.place

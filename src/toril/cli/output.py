@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -121,9 +123,20 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     # Not by typer, which writes a part of its question to stdout: that is for what programs read.
     typer.echo(f"{question} [y/N] ", err=True, nl=False)
-    answer = sys.stdin.readline()
+    with _interruptible():
+        answer = sys.stdin.readline()
     if not answer:
         typer.echo(err=True)
         raise refused("nobody answered, so nothing was done; --yes goes on without asking")
     if answer.strip().lower() not in ("y", "yes"):
         raise refused("nothing was done")
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Let Ctrl-C end a read: a running event loop would only note it, and look when the read is over."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

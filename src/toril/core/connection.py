@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -44,7 +45,7 @@ class Access:
         """Who waits for jobs of this queue to finish."""
         reader = self.readers.get(queue)
         if reader is None:
-            reader = self.readers[queue] = ResultReader(self.store, self.feed_of(queue), queue)
+            reader = self.readers[queue] = ResultReader(self.feed_of(queue), queue)
         return reader
 
     async def leave(self) -> None:
@@ -73,10 +74,15 @@ class StoreLink:
     """The way to the store, of a queue or of whoever has to do with several of them.
 
     Nothing is opened before it is needed, so no loop has to run yet.
+
+    Args:
+        queue: Whose way it is, if it is that of one; others that use it, too, are ``more``.
     """
 
-    def __init__(self, queue: QueueRef | None, url: str | None, store: Store | None) -> None:
-        self._queue = queue
+    def __init__(
+        self, queue: QueueRef | None, url: str | None, store: Store | None, more: Sequence[QueueRef] = ()
+    ) -> None:
+        self._queues = (*more, queue) if queue is not None else more
         self._name = f"queue {queue.name}" if queue is not None else "the client"
         self._url = url if url is None else check_text(url, "url")
         self._store = store
@@ -116,8 +122,8 @@ class StoreLink:
         access.users += 1
         try:
             await access.store.ready()
-            if self._queue is not None:
-                access.store.check_queue(self._queue)
+            for queue in self._queues:
+                access.store.check_queue(queue)
             if self._closings != closings:
                 raise StoreUnavailable(f"{self._name} was closed while it connected")
         except BaseException:

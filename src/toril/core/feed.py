@@ -14,13 +14,16 @@ from toril.core.waiting import wait_for
 from toril.errors import StoreError, StoreUnavailable
 from toril.model.event import Event
 from toril.model.names import QueueRef
-from toril.model.stream import Place, Reading, StreamId, read_on
+from toril.model.stream import Entry, Place, Reading, StreamId, append, read_on
 from toril.store.contract import EventFeed, Store
 
 _logger = logging.getLogger(__name__)
 
 # Entries in one reading, which ends earlier if they are big: below 3 ms of the server's time.
 _AT_ONCE = 500
+# Entries that a wait brings: few, since their size is not known before. There are more than those when it is
+# as many; fewer are all that there are.
+_NEWS = 8
 # Seconds until a feed that lost its connection tries again, and until one stream that can't be read is.
 _PAUSE = 0.5
 # Seconds that the connection is kept when nobody follows: who waits for one job after another uses it again.
@@ -39,10 +42,14 @@ class Follower:
         block: Seconds that the server may wait for this one.
 
     Attributes:
+        eager: Whether it is given the news of a wait at once. If events before those were trimmed away
+            meanwhile, it is not told of a gap.
         place: Behind what it was given last.
         behind: Whether there may be events behind its place.
         error: Why it can't be served now.
     """
+
+    eager = False
 
     def __init__(self, queue: QueueRef, place: Place, block: float = BLOCK) -> None:
         self.queue = queue
@@ -164,21 +171,28 @@ class Feed:
             one for one in self._followers if one.has_room() and (one.error is None or one.retry_at <= now)
         ]
 
-    async def _wait(self, feed: EventFeed, waiting: Iterable[Follower], timeout: float) -> None:
+    async def _wait(self, feed: EventFeed, waiting: Sequence[Follower], timeout: float) -> None:
         places: dict[QueueRef, StreamId] = {}
+        count = _NEWS if any(one.eager for one in waiting) else 1
         for one in waiting:
             id = one.place.id
             places[one.queue] = min(places.get(one.queue, id), id)
         try:
-            news = await feed.wait(places, timeout, self._stirred)
+            news = await feed.wait(places, timeout, self._stirred, count)
         except StoreUnavailable:
             raise
         except StoreError:
             # One stream of many may be none; reading each by itself tells which.
-            news = set(places)
+            news = {queue: list[Entry]() for queue in places}
             await asyncio.sleep(_PAUSE)
-        for one in self._followers:
-            one.behind = one.behind or one.queue in news
+        for one in tuple(self._followers):
+            if one.queue not in news:
+                continue
+            entries = news[one.queue]
+            if one.eager and one in waiting and 0 < len(entries) < _NEWS:
+                one.give(append(one.queue, one.place, entries))
+            else:
+                one.behind = True
 
     async def _read(self, feed: EventFeed, behind: Iterable[Follower]) -> None:
         """Read once for all who are at the same place."""

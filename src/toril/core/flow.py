@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Unpack
+from typing import Any, Protocol, Self, TypeVar, Unpack
 
+from toril.core.middleware import JobDraft
 from toril.core.payload import byte_length, encode
 from toril.core.spec import ABSENT, new_job
 from toril.errors import OptionError
@@ -135,7 +136,82 @@ class Planned:
         return self.queue.job_key(str(self.job.id))
 
 
-def by_level(roots: Iterable[Planned]) -> Iterator[Planned]:
+@dataclass(slots=True)
+class Sketched:
+    """A job of a tree as it was written, at its place in the tree."""
+
+    flow: Flow
+    parent: Sketched | None
+    children: list[Sketched] = field(default_factory=list["Sketched"])
+
+
+def sketched(flows: Iterable[object]) -> list[Sketched]:
+    """Trees, their shape checked; a ``Flow`` that is in several places is several jobs.
+
+    Raises:
+        OptionError: A job is its own ancestor, or there are too many.
+    """
+    return _unfolded(flows, Sketched)
+
+
+def drawn(sketches: Sequence[Sketched], drafts: Iterable[JobDraft]) -> list[Flow]:
+    """The trees, each job as its draft says; drafts are in the order of ``by_level``."""
+    flows: dict[int, Flow] = {}
+    places = list(zip(by_level(sketches), drafts, strict=True))
+    for place, draft in reversed(places):
+        children = [flows[id(child)] for child in place.children]
+        flow = Flow(draft.name, draft.data, queue=draft.queue, prefix=place.flow.prefix, children=children)
+        flow.options = draft.options
+        flows[id(place)] = flow
+    return [flows[id(sketch)] for sketch in sketches]
+
+
+class _Node(Protocol):
+    @property
+    def flow(self) -> Flow: ...
+    @property
+    def parent(self) -> Self | None: ...
+    @property
+    def children(self) -> list[Self]: ...
+
+
+N = TypeVar("N", bound=_Node)
+
+
+def _unfolded(flows: Iterable[object], node: Callable[[Flow, N | None], N]) -> list[N]:
+    """The trees of these flows, level by level: they may be deeper than calls can be nested."""
+    seen: set[int] = set()
+
+    def made(flow: Flow, parent: N | None) -> N:
+        if id(flow) in seen:
+            _check_ancestors(flow, parent)
+        seen.add(id(flow))
+        return node(flow, parent)
+
+    roots = [made(_checked("flow", flow), None) for flow in flows]
+    level, count = roots, len(roots)
+    while level:
+        below: list[N] = []
+        for parent in level:
+            parent.children[:] = [made(child, parent) for child in parent.flow.children]
+            below += parent.children
+        count += len(below)
+        if count > MOST_NODES:
+            problem = f"a step adds {MOST_NODES} jobs at most; add more with parent= while the parent runs"
+            raise OptionError("children", roots[0].flow, problem)
+        level = below
+    return roots
+
+
+class _Branching(Protocol):
+    @property
+    def children(self) -> Sequence[Self]: ...
+
+
+B = TypeVar("B", bound=_Branching)
+
+
+def by_level(roots: Iterable[B]) -> Iterator[B]:
     """All jobs of the trees: the roots, then level by level, so each parent comes before its children."""
     level = list(roots)
     while level:
@@ -167,7 +243,6 @@ class Planner:
         self._prefix = prefix
         self._defaults = defaults
         self._now_ms = now_ms
-        self._seen: set[int] = set()
 
     def plan(self, flows: Iterable[object]) -> list[Planned]:
         """The trees, checked.
@@ -175,26 +250,9 @@ class Planner:
         Raises:
             OptionError: A job is its own ancestor, there are too many, or an option can't be used.
         """
-        roots = [self._node(_checked("flow", flow), None) for flow in flows]
-        level, count = roots, len(roots)
-        while level:
-            below: list[Planned] = []
-            for node in level:
-                node.children = [self._node(child, node) for child in node.flow.children]
-                below += node.children
-            count += len(below)
-            if count > MOST_NODES:
-                problem = (
-                    f"a step adds {MOST_NODES} jobs at most; add more with parent= while the parent runs"
-                )
-                raise OptionError("children", roots[0].flow, problem)
-            level = below
-        return roots
+        return _unfolded(flows, self._node)
 
     def _node(self, flow: Flow, parent: Planned | None) -> Planned:
-        if id(flow) in self._seen:
-            _check_ancestors(flow, parent)
-        self._seen.add(id(flow))
         queue = QueueRef(flow.prefix or self._prefix, flow.queue)
         data = "{}" if flow.data is ABSENT else encode(flow.data, "data")
         resolved = resolve(flow.name, self._options(flow, parent), self._now_ms, byte_length(data))
@@ -227,7 +285,7 @@ def _checked(option: str, flow: object) -> Flow:
     return flow
 
 
-def _check_ancestors(flow: Flow, parent: Planned | None) -> None:
+def _check_ancestors(flow: Flow, parent: _Node | None) -> None:
     while parent is not None:
         if parent.flow is flow:
             raise OptionError("children", flow, "the job is among its own children, so it could never run")

@@ -9,7 +9,7 @@ from typing import Any
 from toril.core.connection import Access
 from toril.core.family import JobFamily, trace_failure
 from toril.core.payload import encode
-from toril.core.results import Word
+from toril.core.results import ResultReader, Word
 from toril.core.states import check_finished
 from toril.errors import (
     JobFailed,
@@ -24,9 +24,6 @@ from toril.model.checks import check_int, check_range
 from toril.model.draft import MAX_PRIORITY
 from toril.model.duration import Duration, datetime_to_ms, to_ms
 from toril.store.values import DelayJob, GiveBack, Logs
-
-# Seconds between looks at a job whose result is awaited, should word of it get lost on its way.
-_LOOK_EVERY = 5.0
 
 
 class Job(JobFamily):
@@ -223,19 +220,21 @@ class Job(JobFamily):
     async def _await_result(self) -> Any:
         access = await self._open()
         results = access.results_of(self.queue)
-        word = await results.subscribe(self.id)
+        word = results.subscribe(self.id)
         try:
-            while not await self._has_finished(access, word):
-                await word.wait(_LOOK_EVERY)
+            while not await self._has_finished(access, results, word):
+                await word.wait()
                 if access.closed and word.event is None:
                     raise StoreUnavailable(f"queue {self.queue.name} was closed while job {self.id} ran")
         finally:
             results.unsubscribe(self.id, word)
         return self.return_value
 
-    async def _has_finished(self, access: Access, word: Word) -> bool:
+    async def _has_finished(self, access: Access, results: ResultReader, word: Word) -> bool:
         """Whether the job has completed: by the event that told so, else by a look."""
-        state = await self._look(access)
+        state = "completed"
+        if word.event is None or word.event["event"] != state:
+            state = await self._look(access, results, word)
         if word.event is not None:
             # A job that is removed when it finishes has told its result, but can't be read any more.
             state = word.event["event"]
@@ -259,14 +258,16 @@ class Job(JobFamily):
             reason, self.stacktrace, queue=self.queue.name, job_id=self.id, caused_by_child=cause
         )
 
-    async def _look(self, access: Access) -> str:
+    async def _look(self, access: Access, results: ResultReader, word: Word) -> str:
         """Read the job and how it ended; a server that is away for a moment has told nothing."""
         if access.closed:
             return "unfinished"
         try:
-            state, record = await access.store.jobs.outcome(self.queue, self.id)
+            state, record, end = await access.store.jobs.outcome(self.queue, self.id)
         except StoreUnavailable:
             return "unfinished"
+        if state == "unfinished":
+            results.unfinished(word, end)
         if record.fields:
             self.take_fields(record.fields)
         return state

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from toril.core.connection import Access, StoreLink
-from toril.core.flow import Flow, Planned, Planner, by_level, check_ids, parents_of
+from toril.core.flow import Flow, Planned, Planner, by_level, check_ids, drawn, parents_of, sketched
 from toril.core.job import Job
 from toril.core.linked import Connecting
+from toril.core.middleware import AddMiddleware, JobDraft, add_through, check_middleware, draft_of
 from toril.core.spec import stored_job
-from toril.errors import JobError
+from toril.errors import JobError, OptionError
 from toril.model.checks import check_id, check_int, check_items, check_keyed
 from toril.model.names import QueueRef, check_prefix, check_queue_name, split_job_key
 from toril.model.options import AddOptions, resolve
@@ -47,13 +48,22 @@ class FlowProducer(Connecting):
         url: Of the server; ``None`` for ``TORIL_URL``, ``REDIS_URL`` or the embedded server.
         store: A store that is open already, instead of ``url``.
         prefix: Prefix of all keys, for jobs that don't say.
+        middleware: Called around each add with the jobs of all its trees, the first one outermost.
 
     Raises:
-        OptionError: The prefix can't be used.
+        OptionError: An option can't be used.
     """
 
-    def __init__(self, *, url: str | None = None, store: Store | None = None, prefix: str = "bull") -> None:
+    def __init__(
+        self,
+        *,
+        url: str | None = None,
+        store: Store | None = None,
+        prefix: str = "bull",
+        middleware: Sequence[AddMiddleware] = (),
+    ) -> None:
         self._prefix = check_prefix(prefix)
+        self._middleware: Sequence[AddMiddleware] = check_middleware(middleware, "middleware", "drafts")
         self._link = StoreLink(None, url, store)
 
     async def add(
@@ -112,6 +122,29 @@ class FlowProducer(Connecting):
         defaults = {} if defaults is None else defaults
         for options in check_keyed(defaults, "default_job_options").values():
             resolve("", check_keyed(options, "default_job_options"), 0, 0)
+        if not self._middleware:
+            return await self._write(flows, defaults, strict=strict)
+        added: list[JobNode] = []
+        trees = sketched(flows)
+
+        async def write(drafts: Sequence[JobDraft]) -> list[Job | JobError]:
+            added[:] = await self._write(drawn(trees, drafts), defaults, strict=strict)
+            return [node.error or node.job for node in by_level(added)]
+
+        drafts = [
+            draft_of(flow.queue, flow.name, flow.data, flow.options)
+            for flow in (each.flow for each in by_level(trees))
+        ]
+        await add_through(self._middleware, drafts, write)
+        if len(added) != len(flows):
+            raise OptionError(
+                "middleware", self._middleware, "a tree is added by call_next, or refused by an error"
+            )
+        return added
+
+    async def _write(
+        self, flows: Sequence[object], defaults: Mapping[str, AddOptions], *, strict: bool
+    ) -> list[JobNode]:
         access = await self._open()
         roots = Planner(self._prefix, defaults, access.store.now_ms()).plan(flows)
         if not roots:

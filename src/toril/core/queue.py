@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Unpack
 
 from toril.core.connection import Access
 from toril.core.job import Job
+from toril.core.middleware import AddMiddleware, JobDraft, add_through, check_middleware, draft_of
 from toril.core.payload import byte_length, encode
 from toril.core.repeat import RepeatStrategy
 from toril.core.scheduling import Scheduling
@@ -34,6 +36,7 @@ class Queue(Scheduling):
         max_events: About so many events of the queue are kept.
         skip_meta_update: Don't write the queue's meta, for tools that only read.
         repeat_strategy: Says when job schedulers fire whose pattern is no cron line; workers need it too.
+        middleware: Called around each add, the first one outermost.
 
     Raises:
         OptionError: An option can't be used.
@@ -50,6 +53,7 @@ class Queue(Scheduling):
         max_events: int = 10_000,
         skip_meta_update: bool = False,
         repeat_strategy: RepeatStrategy | None = None,
+        middleware: Sequence[AddMiddleware] = (),
     ) -> None:
         super().__init__(name, url=url, store=store, prefix=prefix)
         check_int(max_events, "max_events")
@@ -60,6 +64,7 @@ class Queue(Scheduling):
             raise OptionError("repeat_strategy", repeat_strategy, "must be a function")
         self.repeat_strategy: RepeatStrategy | None = repeat_strategy
         resolve("", self.default_job_options, 0, 0)
+        self._middleware: Sequence[AddMiddleware] = check_middleware(middleware, "middleware", "drafts")
         self._max_events = max_events
         self._announce = not skip_meta_update
 
@@ -93,6 +98,8 @@ class Queue(Scheduling):
             JobLocked: The job to be replaced is running.
             ParentNotFound: There is no such parent.
         """
+        if self._middleware:
+            return await self._add_through(JobSpec(name, data, options))
         access = self._link.access
         if access is None or self._announce:
             access = await self._open()
@@ -121,6 +128,23 @@ class Queue(Scheduling):
             StoreUnavailable: No answer from the server for some seconds; some may have been added.
         """
         specs = [spec_of(job) for job in check_items(jobs, "jobs")]
+        if not self._middleware:
+            return await self._add_all(specs, atomic)
+        return await add_through(self._middleware, self._drafts(specs), partial(self._write, atomic=atomic))
+
+    async def _add_through(self, spec: JobSpec) -> Job:
+        [added] = await add_through(self._middleware, self._drafts([spec]), self._write)
+        if isinstance(added, JobError):
+            raise added
+        return added
+
+    def _drafts(self, specs: Iterable[JobSpec]) -> list[JobDraft]:
+        return [draft_of(self.ref.name, spec.name, spec.data, spec.options) for spec in specs]
+
+    async def _write(self, drafts: Sequence[JobDraft], *, atomic: bool = False) -> list[Job | JobError]:
+        return await self._add_all([JobSpec(each.name, each.data, each.options) for each in drafts], atomic)
+
+    async def _add_all(self, specs: Sequence[JobSpec], atomic: bool) -> list[Job | JobError]:
         access = await self._open()
         now_ms = access.store.now_ms()
         prepared = [self._prepare(spec.name, spec.data, spec.options or {}, now_ms) for spec in specs]

@@ -7,58 +7,67 @@ from collections.abc import Sequence
 
 from toril.core.feed import Feed, Follower
 from toril.core.waiting import wait_for
-from toril.errors import StoreError, StoreUnavailable
+from toril.errors import StoreUnavailable
 from toril.model.event import Event
 from toril.model.names import QueueRef
-from toril.model.stream import Place
-from toril.store.contract import Store
+from toril.model.stream import Place, StreamId
 
 #: Events that say that a job will not change any more.
 _LAST_EVENTS = frozenset({b"completed", b"failed", b"removed"})
-# Seconds until the end of a stream is asked for again.
-_PAUSE = 0.5
+# Seconds until a waiter looks for itself, in case word was lost on its way; and while the server is away.
+_LOOK_EVERY, _PAUSE = 5.0, 0.5
+# Seconds that events are read for nobody: who waits for one job after another waits again soon.
+_LINGER = 1.0
 
 
 class Word:
     """What one waiter was told: that the job finished, or just that a look is due.
 
     Attributes:
-        event: The event that says how the job finished, if it was seen.
+        after: The last event before the job was seen unfinished; ``None`` if it was not looked at yet.
     """
 
-    __slots__ = ("_told", "event")
+    __slots__ = ("_heard", "_told", "after")
 
     def __init__(self) -> None:
-        self.event: dict[str, str] | None = None
+        self.after: StreamId | None = None
+        self._heard: list[tuple[StreamId, dict[str, str]]] = []
         self._told = asyncio.Event()
 
-    def tell(self, event: dict[str, str] | None) -> None:
-        """Wake the waiter."""
+    @property
+    def event(self) -> dict[str, str] | None:
+        """The event that says how the job finished, if it was seen."""
+        # What ended before a look ended another life of the job.
+        events = [event for id, event in self._heard if self.after is None or id > self.after]
         # How the job finished says more than that it was removed afterwards.
-        if self.event is None or (event is not None and event["event"] != "removed"):
-            self.event = event
+        finishes = [event for event in events if event["event"] != "removed"]
+        return (finishes or events or [None])[-1]
+
+    def tell(self, event: Event | None) -> None:
+        """Wake the waiter."""
+        if event is not None:
+            self._heard.append((StreamId.parse(event.id), event.fields))
         self._told.set()
 
-    async def wait(self, seconds: float) -> None:
-        """Wait to be told, at most so long."""
-        if await wait_for(self._told, seconds):
+    async def wait(self) -> None:
+        """Wait to be told, or until a look is due."""
+        if await wait_for(self._told, _PAUSE if self.after is None else _LOOK_EVERY):
             self._told.clear()
 
 
 class ResultReader:
     """Tells waiters when their job has finished, or when they had better look themselves."""
 
-    def __init__(self, store: Store, feed: Feed, queue: QueueRef) -> None:
-        self._store = store
+    def __init__(self, feed: Feed, queue: QueueRef) -> None:
         self._feed = feed
         self._queue = queue
         self._waiters: dict[str, set[Word]] = {}
         self._follower: _Finishes | None = None
-        self._starting = asyncio.Lock()
+        self._leaving: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def subscribe(self, id: str) -> Word:
-        """Word of this job; no finish after this call is missed.
+    def subscribe(self, id: str) -> Word:
+        """Word of this job; no finish is missed after the first look at it, see ``unfinished``.
 
         Raises:
             StoreUnavailable: The reader was closed.
@@ -67,37 +76,31 @@ class ResultReader:
             raise StoreUnavailable(f"queue {self._queue.name} was closed")
         word = Word()
         self._waiters.setdefault(id, set()).add(word)
-        try:
-            async with self._starting:
-                if self._follower is None:
-                    place = await self._end()
-                    self._follower = _Finishes(self._queue, place, self)
-                    self._feed.follow(self._follower)
-        except BaseException:
-            self.unsubscribe(id, word)
-            raise
         return word
 
-    async def _end(self) -> Place:
-        """Where the stream ends; a server that is away is waited for."""
-        while not self._closed:
-            try:
-                return await self._store.events.end(self._queue)
-            except StoreError:
-                await asyncio.sleep(_PAUSE)
-        raise StoreUnavailable(f"queue {self._queue.name} was closed")
+    def unfinished(self, word: Word, end: StreamId) -> None:
+        """The job of this word was not finished when the events ended there."""
+        word.after = end
+        if self._follower is None and not self._closed:
+            self._follower = _Finishes(self._queue, Place(end), self)
+            self._feed.follow(self._follower)
 
     def unsubscribe(self, id: str, word: Word) -> None:
-        """The waiter has what it wanted; the last one to leave stops the reading."""
+        """The waiter has what it wanted; when no other comes, reading stops."""
         waiters = self._waiters.get(id, set())
         waiters.discard(word)
         if not waiters:
             self._waiters.pop(id, None)
+        if not self._waiters and self._leaving is None and not self._closed:
+            self._leaving = asyncio.get_running_loop().call_later(_LINGER, self._leave)
+
+    def _leave(self) -> None:
+        self._leaving = None
         if not self._waiters and self._follower is not None:
             self._feed.unfollow(self._follower)
             self._follower = None
 
-    def wake(self, id: str, event: dict[str, str] | None) -> None:
+    def wake(self, id: str, event: Event | None) -> None:
         """Tell those who wait for a job."""
         for word in self._waiters.get(id, ()):
             word.tell(event)
@@ -110,14 +113,19 @@ class ResultReader:
     def close(self) -> None:
         """Who still waits is woken; the feed is closed by whoever owns it."""
         self._closed = True
+        if self._leaving is not None:
+            self._leaving.cancel()
         self.wake_all()
 
 
 class _Finishes(Follower):
-    """Passes on the ends of jobs."""
+    """Passes on the ends of jobs. Whoever misses one in a gap looks for itself before long."""
+
+    eager = True
 
     def __init__(self, queue: QueueRef, place: Place, reader: ResultReader) -> None:
         super().__init__(queue, place)
+        self.behind = False
         self._reader = reader
 
     def take(self, events: Sequence[tuple[Event, int | None]]) -> None:
@@ -126,7 +134,7 @@ class _Finishes(Follower):
             if event.is_gap:
                 self._reader.wake_all()
             elif event.raw.get(b"event") in _LAST_EVENTS:
-                self._reader.wake(event.job_id or "", event.fields)
+                self._reader.wake(event.job_id or "", event)
 
     def lose(self) -> None:
         """Events are late; those who wait look themselves."""

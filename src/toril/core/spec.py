@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, cast
+
+import msgspec
 
 from toril.core.connection import StoreLink
 from toril.core.job import Job
@@ -22,8 +23,7 @@ class _Absent:
 ABSENT: Final = _Absent()
 
 
-@dataclass(frozen=True, slots=True)
-class JobSpec:
+class JobSpec(msgspec.Struct, frozen=True):
     """One job of ``add_many``: what ``add`` takes, as a value.
 
     Raises:
@@ -42,8 +42,8 @@ class JobSpec:
 def stored_job(queue: QueueRef, id: str, job: NewJob, link: StoreLink, *, created: bool) -> Job:
     """A job that was just added, as it would be read."""
     fields: dict[bytes, Any] = {
-        b"name": job.name.encode(),
-        b"data": job.data.encode(),
+        b"name": job.name,
+        b"data": job.data,
         b"opts": job.opts.encode(),
         b"timestamp": job.timestamp_ms,
         b"delay": job.delay_ms,

@@ -113,6 +113,17 @@ class Reading:
     more: bool
 
 
+def append(queue: QueueRef, place: Place, entries: Sequence[Entry]) -> Reading:
+    """Go on from a place by what a wait brought, which may hold entries before the place, too."""
+    ids = [StreamId.parse(id) for id, _ in entries]
+    events: list[tuple[Event, int | None]] = [
+        (Event(queue, id.decode(), raw), None)
+        for (id, raw), parsed in zip(entries, ids, strict=True)
+        if parsed > place.id
+    ]
+    return Reading(events, Place(max([place.id, *ids])), more=False)
+
+
 def read_on(queue: QueueRef, place: Place, look: Look) -> Reading:
     """Go on from a place; what is missing is told by an event in front of the others."""
     if look.last < place.id:

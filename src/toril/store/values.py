@@ -102,6 +102,7 @@ class Claim:
         count: At most so many jobs.
         worker: Name of the worker, if it has one.
         limit: At most so many starts in so many ms, or ``None``.
+        aged: So many of them are the oldest of those that others go before for their priority.
         after_success: Take nothing when the last settlement of the same call is refused.
     """
 
@@ -110,6 +111,7 @@ class Claim:
     count: int = 1
     worker: str | None = None
     limit: tuple[int, int] | None = None
+    aged: int = 0
     after_success: bool = False
 
 
@@ -121,12 +123,14 @@ class Taken:
         limited_ms: The queue's rate limit lets no job start for so long.
         next_due_ms: When the next delayed job is due, in ms since the epoch; 0 if none is known.
         closed: The queue is paused or at its global concurrency.
+        more: More are ready, but these are large enough for one answer.
     """
 
     jobs: list[JobRecord] = field(default_factory=list[JobRecord])
     limited_ms: int = 0
     next_due_ms: int = 0
     closed: bool = False
+    more: bool = False
 
 
 @dataclass(slots=True)
@@ -137,8 +141,7 @@ class Settled:
     taken: Taken
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(msgspec.Struct, frozen=True):
     """An answer to an add: the job's id, and the stored job where it existed before."""
 
     id: str

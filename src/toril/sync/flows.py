@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from toril.core.blocking import BlockingJob as Job
 from toril.core.flow import Flow
+from toril.core.middleware import AddMiddleware
 from toril.core.portal import portal
 from toril.core.producer import FlowProducer as AsyncFlowProducer
 from toril.core.producer import JobNode as AsyncJobNode
@@ -35,13 +36,16 @@ class FlowProducer(Linked):
     Args:
         url: Of the server; ``None`` for ``TORIL_URL``, ``REDIS_URL`` or the embedded server.
         prefix: Prefix of all keys, for jobs that don't say.
+        middleware: Called around each add, the first one outermost; ``async``, as for ``toril.FlowProducer``.
 
     Raises:
-        OptionError: The prefix can't be used.
+        OptionError: An option can't be used.
     """
 
-    def __init__(self, *, url: str | None = None, prefix: str = "bull") -> None:
-        self._producer = AsyncFlowProducer(url=url, prefix=prefix)
+    def __init__(
+        self, *, url: str | None = None, prefix: str = "bull", middleware: Sequence[AddMiddleware] = ()
+    ) -> None:
+        self._producer = AsyncFlowProducer(url=url, prefix=prefix, middleware=middleware)
         super().__init__(self._producer)
 
     def add(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Unpack
 
 from toril.core.blocking import BlockingJob as Job
+from toril.core.middleware import AddMiddleware
 from toril.core.portal import portal
 from toril.core.queue import Queue as AsyncQueue
 from toril.core.repeat import RepeatStrategy
@@ -29,6 +30,7 @@ class Queue(Scheduling, Linked):
         max_events: About so many events of the queue are kept.
         skip_meta_update: Don't write the queue's meta, for tools that only read.
         repeat_strategy: Says when job schedulers fire whose pattern is no cron line; workers need it too.
+        middleware: Called around each add, the first one outermost; ``async``, as for ``toril.Queue``.
 
     Raises:
         OptionError: An option can't be used.
@@ -44,6 +46,7 @@ class Queue(Scheduling, Linked):
         max_events: int = 10_000,
         skip_meta_update: bool = False,
         repeat_strategy: RepeatStrategy | None = None,
+        middleware: Sequence[AddMiddleware] = (),
     ) -> None:
         self._queue = AsyncQueue(
             name,
@@ -53,6 +56,7 @@ class Queue(Scheduling, Linked):
             max_events=max_events,
             skip_meta_update=skip_meta_update,
             repeat_strategy=repeat_strategy,
+            middleware=middleware,
         )
         super().__init__(self._queue)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+import logging
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from toril.cli.output import console, show_json, show_line
+from toril.cli.output import console, note, show_json, show_line
 from toril.cli.running import Settings, command
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from toril.cli.top.sample import Sample
     from toril.cli.top.sampling import Sampler
 
@@ -53,7 +56,7 @@ def _show_once(sample: Sample, *, json: bool) -> None:
         show_json(sample)
     else:
         terminal = console()
-        terminal.print(render(sample, terminal.width))
+        terminal.print(render(terminal.width, sample))
 
 
 async def _watch(sampler: Sampler, interval: float, *, json: bool) -> None:
@@ -63,33 +66,60 @@ async def _watch(sampler: Sampler, interval: float, *, json: bool) -> None:
     from toril.cli.top.screen import render
 
     stop, terminal = asyncio.Event(), console()
-    live = (
-        Live(console=terminal, screen=True, auto_refresh=False) if terminal.is_terminal and not json else None
-    )
 
-    def show(sample: Sample, problem: str | None) -> None:
+    def drawn(sample: Sample, problem: str | None) -> RenderableType:
+        return render(terminal.width, sample, problem)
+
+    with leaving(stop):
         if json:
-            show_line(sample)
-        elif live is not None:
-            live.update(render(sample, terminal.width, problem), refresh=True)
+            await _loop(sampler, interval, stop, _show_line)
+        elif not terminal.is_terminal:
+            await _loop(
+                sampler, interval, stop, lambda sample, problem: terminal.print(drawn(sample, problem))
+            )
         else:
-            terminal.print(render(sample, terminal.width, problem))
+            with _quiet(), Live(console=terminal, screen=True, auto_refresh=False) as live:
 
-    with leaving(stop), live or nullcontext():
-        await _loop(sampler, interval, stop, show)
+                def show(sample: Sample, problem: str | None) -> None:
+                    live.update(drawn(sample, problem), refresh=True)
+
+                await _loop(sampler, interval, stop, show)
+
+
+def _show_line(sample: Sample, problem: str | None) -> None:
+    if problem is None:
+        show_line(sample)
+    else:
+        note(problem)
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Write no warnings across the screen; that the server does not answer is shown on it."""
+    logger = logging.getLogger("toril")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 async def _loop(sampler: Sampler, interval: float, stop: asyncio.Event, show: Show) -> None:
     from toril import StoreUnavailable
 
-    sample: Sample | None = None
-    while not stop.is_set():
-        problem: str | None = None
+    sample = await sampler.sample()
+    show(sample, None)
+    while not await _stopped(stop, interval):
         try:
             sample = await sampler.sample()
         except StoreUnavailable as error:
-            problem = f"{error}; trying again"
-        if sample is not None:
-            show(sample, problem)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), interval)
+            show(sample, f"{error}; trying again")
+        else:
+            show(sample, None)
+
+
+async def _stopped(stop: asyncio.Event, interval: float) -> bool:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), interval)
+    return stop.is_set()

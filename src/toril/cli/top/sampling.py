@@ -97,8 +97,7 @@ class Sampler:
         names = self._names or await self._server.names()
         for name in names:
             if name not in self._followed:
-                self._followed[name] = followed = _Followed(self._server, name)
-                await followed.start()
+                self._followed[name] = await _Followed(self._server, name).start()
         for name in self._followed.keys() - set(names):
             await self._followed.pop(name).close()
         self._looked = time.monotonic()

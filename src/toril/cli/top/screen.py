@@ -24,7 +24,7 @@ _LONG = 60
 _JOBS, _WORKERS = 20, 10
 
 
-def render(sample: Sample, width: int, problem: str | None = None) -> RenderableType:
+def render(width: int, sample: Sample, problem: str | None = None) -> RenderableType:
     """The screen for a sample.
 
     Args:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from toril.core.worker.feeder import Feeder
-from toril.core.worker.slots import Slots
+from toril.core.worker.slots import LAST_WORDS, Slots
 
 # Seconds between looks at how a worker that closes gets on.
 _LOOK = 1.0
@@ -38,6 +38,15 @@ class Closing:
                     break
         finally:
             idle.cancel()
+
+    async def see_out(self, task: asyncio.Task[None]) -> None:
+        """Wait for a task that is the user's. When it is late, it has some seconds, then it is cancelled."""
+        while not (task.done() or self._is_late()):
+            await self._wait(task)
+        if not task.done():
+            await asyncio.wait([task], timeout=LAST_WORDS)
+            task.cancel()
+            await asyncio.wait([task], timeout=LAST_WORDS)
 
     async def _wait(self, idle: asyncio.Future[None]) -> None:
         self._hurried.clear()

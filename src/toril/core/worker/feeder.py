@@ -1,7 +1,8 @@
 """The feeder: settles what the slots have run and takes new jobs for all free slots, in the same call.
 
-One call is under way at a time; what comes in meanwhile rides in the next one. While nothing is to be had,
-a listener waits for word of jobs on a connection of its own.
+What comes in while a call is under way rides in the next one. When that is half of all there is, it goes at
+once: the server works on one half while the other is run. A server that is far away gets more calls, each as
+large as a call may be. While nothing is to be had, a listener with a connection of its own waits for word.
 """
 
 from __future__ import annotations
@@ -12,21 +13,20 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from toril.core.worker.aging import Aging
+from toril.core.worker.calls import MOST_A_CALL, Call, take_load
+from toril.core.worker.pool import Pool
 from toril.core.worker.run import Settling
 from toril.core.worker.settings import Settings
 from toril.errors import StoreError
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
+from toril.model.pace import Pace
 from toril.store.contract import Store
-from toril.store.values import Claim, Finish, Settled, Taken
+from toril.store.values import Claim, Settled, Taken
 
-# Jobs in one call: enough to share its cost, and below 3 ms of the server's time.
-_MOST_A_CALL = 50
-# Bytes of results in one call, about; a server takes half a gigabyte at most.
-_HEAVIEST_CALL = 1_000_000
 # Pauses between tries when the server does not answer, in seconds; the longest is `run_retry_delay`.
 _FIRST_PAUSE = 0.1
 
@@ -41,30 +41,28 @@ class Fed(Protocol):
     def drained(self) -> None: ...
 
 
-@dataclass(slots=True)
-class _Call:
-    """One call to the store, kept until it is answered."""
-
-    settlings: list[Settling]
-    claim: Claim | None
-    at_ms: int
-    again: bool = False
-
-
 class Feeder:
-    """Takes and settles for one worker.
+    """Takes and settles the jobs of one queue for a worker.
+
+    Args:
+        slots: Who gets the jobs.
+        pool: Says how many may be taken.
 
     Attributes:
-        concurrency: How many jobs may be held at once; may be changed at any time.
+        queue: The queue.
         held: Jobs that were taken and whose settlement was not sent yet.
+        asked: Jobs that the call under way asks for.
+        appetite: How many jobs the next call may well find, from what the last ones found.
         taking: Whether jobs may be taken; false while the worker is paused or closing.
     """
 
-    def __init__(self, store: Store, queue: QueueRef, settings: Settings, slots: Fed) -> None:
+    def __init__(self, store: Store, queue: QueueRef, settings: Settings, slots: Fed, pool: Pool) -> None:
         self._store = store
-        self._queue = queue
+        self.queue: QueueRef = queue
         self._settings = settings
         self._slots = slots
+        self._pool = pool
+        self._aging = Aging(settings.priority_share) if settings.priority_share else None
         self._done: deque[Settling] = deque()
         self._work = asyncio.Event()
         self._quiet = asyncio.Event()
@@ -75,10 +73,15 @@ class Feeder:
         self._limited = False
         self._limit_ends = 0.0
         self._was_busy = False
-        self._next_due_ms = 0
+        self._due_ms = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._words = 0
         self._under_way = 0
-        self.concurrency: int = settings.concurrency
+        self._pace = Pace()
+        self._beside: set[asyncio.Task[None]] = set()
         self.held: int = 0
+        self.asked: int = 0
+        self.appetite: int = MOST_A_CALL
         self.taking = True
         self._deaf: dict[str, float] = {}
 
@@ -93,6 +96,11 @@ class Feeder:
         busy = self.held or self._done or self._under_way
         return not (busy or self._hopeful or self._limited)
 
+    @property
+    def hungry(self) -> bool:
+        """Whether jobs would be taken, and there may be some."""
+        return self._hopeful and self.taking and not self._limited and "calls" not in self._deaf
+
     def next_token(self) -> str:
         """A lock token that was not used before."""
         self._claims += 1
@@ -102,15 +110,24 @@ class Feeder:
         """A slot is through with a job."""
         self._done.append(settling)
         self._work.set()
+        if self._under_way and self._is_full():
+            self._call_beside()
 
     def forget(self) -> None:
         """A job is not held any more, though it was not settled."""
         self.held -= 1
+        self._hopeful = True
         self._work.set()
+        self._pool.changed()
 
     def wake(self) -> None:
-        """Something changed that the feeder should look at: more slots, taking allowed."""
+        """Something changed that the feeder should look at: more slots, taking allowed, word of a job."""
         self._hopeful = True
+        self._words += 1
+        self._work.set()
+
+    def look(self) -> None:
+        """There may be slots to take jobs for."""
         self._work.set()
 
     async def idle(self) -> None:
@@ -121,8 +138,17 @@ class Feeder:
 
     async def feed(self) -> None:
         """Settle and take until cancelled."""
+        try:
+            await self._feed()
+        except asyncio.CancelledError:
+            for task in self._beside:
+                task.cancel()
+            raise
+
+    async def _feed(self) -> None:
         while True:
-            call = self._next_call()
+            # Beside another one a call leaves only when it is full; what is less goes when that is answered.
+            call = self._next_call() if not self._under_way or self._is_full() else None
             if call is not None:
                 await self._carry_out(call)
                 continue
@@ -131,48 +157,75 @@ class Feeder:
                 self._idle.set()
             await self._work.wait()
 
-    def _next_call(self) -> _Call | None:
-        settlings: list[Settling] = []
-        weight = 0
-        while self._done and len(settlings) < _MOST_A_CALL and weight < _HEAVIEST_CALL:
-            settlings.append(self._done.popleft())
-            weight += _weight(settlings[-1])
-        self.held -= len(settlings)
-        wanted = self._wanted() if settlings or self._hopeful else 0
-        if any(settling.limited for settling in settlings):
-            # The answer says for how long nothing is to be taken.
-            wanted = 0
+    def _call_beside(self) -> None:
+        """Don't wait for the answers to calls under way, as long as there is room for more."""
+        if self._under_way < self._pace.room and (call := self._next_call()):
+            task = asyncio.create_task(self._carry_out(call))
+            self._beside.add(task)
+            task.add_done_callback(self._called_beside)
+
+    def _called_beside(self, task: asyncio.Task[None]) -> None:
+        self._beside.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._slots.report(error)
+        self._work.set()
+
+    def _next_call(self) -> Call | None:
+        settlings = take_load(self._done)
+        if settlings:
+            self.held -= len(settlings)
+            # What is given up may be all that kept the queue from letting another job start.
+            self._hopeful = True
+        # After a limit was met, the answer says for how long nothing is to be taken.
+        wanted = 0 if any(settling.limited for settling in settlings) else self._wanted()
         if not settlings and not wanted:
             return None
-        claim = None
-        if wanted:
-            claim = Claim(
-                token=self.next_token(),
-                lock_ms=self._settings.lock_ms,
-                count=wanted,
-                worker=self._settings.name,
-                limit=self._settings.limit,
-            )
-        return _Call(settlings, claim, self._store.now_ms())
+        claim = self._claim(wanted) if wanted else None
+        self._under_way += 1
+        self.asked += wanted
+        if settlings and self._pool.shared:
+            self._pool.changed()
+        return Call(settlings, claim, self._store.now_ms(), self._words)
 
     def _wanted(self) -> int:
-        if not self.taking or self._limited:
+        if not self._hopeful or self._limited or not self.taking:
             return 0
-        # With more slots than a call takes, two halves alternate: one runs while the other is settled.
-        most = min(_MOST_A_CALL, max(1, (self.concurrency + 1) // 2))
-        return max(min(self.concurrency - self.held, most), 0)
+        return min(self._pool.room(self), self._share())
 
-    async def _carry_out(self, call: _Call) -> None:
-        self._under_way += 1
+    def _share(self) -> int:
+        """Jobs in a call: two halves of the slots alternate, one runs while the other is settled."""
+        return min(MOST_A_CALL, (self._pool.slots + 1) // 2)
+
+    def _is_full(self) -> bool:
+        """Whether a call would carry as many jobs as it may, there or back."""
+        share = self._share()
+        return len(self._done) >= share or self._wanted() >= share
+
+    def _claim(self, count: int) -> Claim:
+        if self._pool.shared:
+            self._pool.asks(self, count)
+        return Claim(
+            token=self.next_token(),
+            lock_ms=self._settings.lock_ms,
+            count=count,
+            worker=self._settings.name,
+            limit=self._settings.limit,
+            aged=self._aging.of(count) if self._aging else 0,
+        )
+
+    async def _carry_out(self, call: Call) -> None:
         try:
             settled = await self._ask(call)
         except Exception as error:
+            self._deaf.pop("calls", None)
             await self._carry_out_apart(call, error)
             return
         finally:
             self._under_way -= 1
+            if call.claim:
+                self.asked -= call.claim.count
         if call.claim is not None:
-            self._receive(settled.taken, call.claim)
+            self._receive(settled.taken, call.claim, call.words)
         for settling, answer in zip(call.settlings, settled.answers, strict=True):
             settling.at_ms = call.at_ms
             if settling.limited:
@@ -181,12 +234,16 @@ class Feeder:
         if call.claim is None and not self.taking:
             await self._pass_on()
 
-    async def _pass_on(self) -> None:
-        """What this worker gave up may be all that kept others from a job, if the queue has a limit."""
-        with suppress(StoreError):
-            await self._store.limits.wake(self._queue)
+    async def _pass_on(self, *, a_word: bool = False) -> None:
+        """Other workers may take what this one can't.
 
-    async def _carry_out_apart(self, call: _Call, error: Exception) -> None:
+        What it gave up may be all that kept them from a job, if the queue has a limit; and a word of a job
+        is for one worker only.
+        """
+        with suppress(StoreError):
+            await self._store.limits.wake(self.queue, always=a_word)
+
+    async def _carry_out_apart(self, call: Call, error: Exception) -> None:
         """One settlement can't even be sent; the others must not be lost with it."""
         if len(call.settlings) <= 1:
             self._slots.report(error)
@@ -194,16 +251,18 @@ class Feeder:
                 self._slots.unsettled(settling)
             return
         for settling in call.settlings:
-            await self._carry_out(_Call([settling], None, call.at_ms, again=True))
+            self._under_way += 1
+            await self._carry_out(Call([settling], None, call.at_ms, again=True))
 
-    async def _ask(self, call: _Call) -> Settled:
+    async def _ask(self, call: Call) -> Settled:
         """Ask until there is an answer; the same call again is answered as if it were the first."""
         settlements = [settling.settlement for settling in call.settlings if settling.settlement is not None]
         pause = _FIRST_PAUSE
         while True:
+            begun = time.monotonic()
             try:
                 settled = await self._store.jobs.settle(
-                    self._queue, settlements, call.claim, at_ms=call.at_ms, again=call.again
+                    self.queue, settlements, call.claim, at_ms=call.at_ms, again=call.again
                 )
             except StoreError as error:
                 self._lost("calls", error)
@@ -212,6 +271,7 @@ class Feeder:
                 pause = min(2 * pause, self._settings.run_retry_delay)
             else:
                 self._deaf.pop("calls", None)
+                self._pace.took(time.monotonic() - begun)
                 return settled
 
     def _lost(self, who: str, error: StoreError) -> None:
@@ -219,15 +279,23 @@ class Feeder:
         if not self._deaf:
             self._slots.report(error)
         self._deaf.setdefault(who, time.monotonic())
+        self._pool.changed()
 
-    def _receive(self, taken: Taken, claim: Claim) -> None:
-        self.held += len(taken.jobs)
-        self._next_due_ms = taken.next_due_ms
+    def _receive(self, taken: Taken, claim: Claim, words: int) -> None:
+        got = len(taken.jobs)
+        self.held += got
+        if taken.next_due_ms or self._due_ms:
+            self._expect(taken.next_due_ms)
         if taken.jobs:
             self._was_busy = True
             self._slots.start_jobs(taken.jobs)
-        # Fewer than asked for: there is no more to be had until word of it comes.
-        self._hopeful = len(taken.jobs) == claim.count
+        # Fewer than asked for: there is no more to be had until word of it comes, if none has come meanwhile.
+        enough = got == claim.count or taken.more
+        self._hopeful = enough or words != self._words
+        self._learn(claim, got, enough=enough)
+        if self._wanted() == self._share():
+            # Slots for a whole call are free: it need not wait until others are settled.
+            self._call_beside()
         if taken.limited_ms > 0:
             self._rest(taken.limited_ms)
         elif not self._hopeful:
@@ -236,6 +304,33 @@ class Feeder:
                 self._was_busy = False
                 self._slots.drained()
 
+    def _learn(self, claim: Claim, got: int, *, enough: bool) -> None:
+        """What an answer means for the next calls, and for others that share the slots."""
+        self.appetite = max(self.appetite, 2 * got) if enough else max(got, 1)
+        if self._aging is not None:
+            self._aging.took(got, claim.aged)
+        if got < claim.count and self._pool.shared:
+            self._pool.missed(self)
+
+    def _expect(self, due_ms: int) -> None:
+        """Look when the next delayed job is due, by a timer of our own.
+
+        An idle server looks only ten times a second whether a wait is over. The call that takes the job makes
+        it look, which ends the listener's wait as well.
+        """
+        self._due_ms = due_ms
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if due_ms:
+            seconds = max(due_ms - self._store.now_ms(), 1) / 1000
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self._alarmed)
+
+    def _alarmed(self) -> None:
+        self._due_ms = 0
+        self._quiet.clear()
+        self.wake()
+
     def _rest(self, limited_ms: int) -> None:
         """The queue is limited: take nothing until the limit is over, the last one if there are more."""
         self._limited = True
@@ -243,6 +338,7 @@ class Feeder:
         ends = loop.time() + min(limited_ms / 1000, self._settings.maximum_rate_limit_delay)
         self._limit_ends = max(self._limit_ends, ends)
         loop.call_at(ends, self._rested, ends)
+        self._pool.changed()
 
     def _rested(self, ended: float) -> None:
         if ended >= self._limit_ends:
@@ -251,13 +347,13 @@ class Feeder:
 
     async def listen(self) -> None:
         """Wait for word of jobs whenever there are none, until cancelled."""
-        waiter = self._store.waiter(self._queue, self._settings.name)
+        waiter = self._store.waiter(self.queue, self._settings.name)
         pause = _FIRST_PAUSE
         try:
             while True:
                 await self._quiet.wait()
                 try:
-                    await self._hear(waiter.wait)
+                    heard = await self._hear(waiter.wait)
                     self._deaf.pop("listening", None)
                     pause = _FIRST_PAUSE
                 except StoreError as error:
@@ -265,9 +361,14 @@ class Feeder:
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, self._settings.run_retry_delay)
                     await self._probe(waiter.wait)
-                self._quiet.clear()
-                self.wake()
+                    heard = True
+                if heard:
+                    self._quiet.clear()
+                    self.wake()
+                    if self._pool.full:
+                        await self._pass_on(a_word=True)
         finally:
+            self._expect(0)
             self._deaf.pop("listening", None)
             await waiter.close()
 
@@ -277,21 +378,13 @@ class Feeder:
             await wait(0)
             self._deaf.pop("listening", None)
 
-    async def _hear(self, wait: Callable[[float], Any]) -> None:
-        """Return as soon as a job may be had: at a word, at the time of a delayed job, or to look anyway."""
-        due_ms = self._next_due_ms
+    async def _hear(self, wait: Callable[[float], Any]) -> bool:
+        """Wait until a job may be had: at a word, or to look anyway. False if the alarm has seen to it."""
         while True:
-            timeout = self._settings.drain_delay
+            due_ms, timeout = self._due_ms, self._settings.drain_delay
             if due_ms:
-                timeout = (due_ms - self._store.now_ms()) / 1000
-                if timeout <= 0:
-                    return
+                timeout = max(due_ms - self._store.now_ms(), 0) / 1000
             word = await wait(timeout)
             if not word or word <= self._store.now_ms():
-                return
-            due_ms = min(due_ms, word) if due_ms else word
-
-
-def _weight(settling: Settling) -> int:
-    settlement = settling.settlement
-    return len(settlement.value) if isinstance(settlement, Finish) else 0
+                return word is not None or self._due_ms == due_ms
+            self._expect(min(self._due_ms, word) if self._due_ms else word)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import contextvars
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Concatenate
 
 from toril.core.job import Job
+from toril.core.worker.context import InContext
+from toril.core.worker.inject.injector import Injector
+from toril.core.worker.inject.making import run_with
 from toril.core.worker.payloads import decoder_of
 from toril.core.worker.signature import Wants, function_of, wants_of
 from toril.core.worker.threads import HandlerThreads
 from toril.model.job import JobRecord
 
-#: A function that takes a job, its payload, or both; see ``toril.core.worker.signature``.
-Handler = Callable[[Any], Any] | Callable[[Any, Any], Any]
+#: A function that takes a job, its payload, or both, and what it depends on; see ``signature.py`` and
+#: ``inject/plan.py``.
+Handler = Callable[Concatenate[Any, ...], Any]
 
 
 class HandlerCall:
@@ -23,25 +27,43 @@ class HandlerCall:
     Args:
         threads: Where it runs if it is a plain function; ``None`` for threads of its own.
         option: Where the handler stands, for errors.
+        injector: Has what it is given beside its job; ``None`` for one of its own.
 
     Attributes:
         run: Calls it; answers what it returns, raises what it raises.
 
     Raises:
-        OptionError: It can't be called with a job or a payload.
+        OptionError: It has a parameter that nobody can give a value.
     """
 
     def __init__(
-        self, handler: Handler, threads: HandlerThreads | None = None, option: str = "handler"
+        self,
+        handler: Handler,
+        threads: HandlerThreads | None = None,
+        option: str = "handler",
+        injector: Injector | None = None,
     ) -> None:
-        self._handler = _fitted(handler, wants_of(handler, option), option)
+        self._injector = Injector() if injector is None else injector
+        self._plan = self._injector.plan(handler, option)
+        self._handler = _fitted(handler, wants_of(handler, option, self._plan.needs), option)
         self._threads = HandlerThreads() if threads is None else threads
-        self.run: Callable[[Job], Awaitable[Any]] = (
-            self._run_in_context if _is_async(handler) else self._run_in_thread
-        )
+        self._is_async = _is_async(handler)
+        self.run: Callable[[Job], Awaitable[Any]] = self._way()
+
+    def _way(self) -> Callable[[Job], Awaitable[Any]]:
+        if self._plan.needs:
+            return self._run_injected
+        return self._run_in_context if self._is_async else self._run_in_thread
+
+    def _run_injected(self, job: Job) -> Awaitable[Any]:
+        async def call(given: dict[str, Any]) -> Any:
+            handler = partial(self._handler, **given)
+            return await (handler(job) if self._is_async else self._threads.run(handler, job))
+
+        return InContext(run_with(self._plan, job, self._injector.lasting, call))
 
     def _run_in_context(self, job: Job) -> Awaitable[Any]:
-        return _InContext(self._handler(job))
+        return InContext(self._handler(job))
 
     def _run_in_thread(self, job: Job) -> Awaitable[Any]:
         return self._threads.run(self._handler, job)
@@ -51,46 +73,42 @@ class HandlerCall:
         self._threads.close()
 
 
-class _InContext:
-    """A coroutine in a context of its own: what one job binds is not there for the next one of the slot."""
-
-    __slots__ = ("_coroutine",)
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self._coroutine = coroutine
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        context = contextvars.copy_context()
-        step: Callable[[Any], Any] = self._coroutine.send
-        value: Any = None
-        while True:
-            try:
-                waited_for = context.run(step, value)
-            except StopIteration as end:
-                return end.value
-            try:
-                step, value = self._coroutine.send, (yield waited_for)
-            except BaseException as error:
-                step, value = self._coroutine.throw, error
-
-
-def _fitted(handler: Callable[..., Any], wants: Wants, option: str) -> Callable[[Any], Any]:
-    """The handler as a function of the job alone; one that wants nothing else is left as it is."""
-    if wants.places == ("job",):
-        return _awaited(handler) if _is_async(handler) and not _is_coroutine_function(handler) else handler
-    decode = decoder_of(wants.payload, option, handler)
+def _fitted(handler: Callable[..., Any], wants: Wants, option: str) -> Callable[..., Any]:
+    """The handler as a function of the job and what is injected; who wants a job alone is left as it is."""
+    is_async = _is_async(handler)
+    if wants == Wants():
+        return _awaited(handler) if is_async and not _is_coroutine_function(handler) else handler
+    sources = [
+        decoder_of(wants.payload, option, handler, wants.parameter) if place == "payload" else _itself
+        for place in wants.places
+    ]
+    target = _by_name(handler, wants.names) if any(wants.names) else handler
 
     def arguments(job: JobRecord) -> list[Any]:
-        return [job if place == "job" else decode(job) for place in wants.places]
+        return [source(job) for source in sources]
 
     # The payload is decoded where the handler runs: a model's own code belongs to the job's context.
-    async def on_loop(job: JobRecord) -> Any:
-        return await _answer(handler(*arguments(job)))
+    async def on_loop(job: JobRecord, /, **given: Any) -> Any:
+        return await _answer(target(*arguments(job), **given))
 
-    def in_thread(job: JobRecord) -> Any:
-        return handler(*arguments(job))
+    def in_thread(job: JobRecord, /, **given: Any) -> Any:
+        return target(*arguments(job), **given)
 
-    return on_loop if _is_async(handler) else in_thread
+    return on_loop if is_async else in_thread
+
+
+def _itself(job: JobRecord) -> JobRecord:
+    return job
+
+
+def _by_name(handler: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
+    """The handler as one that takes its job and its payload by their places, whatever stands between them."""
+    first = names.count("")
+
+    def call(*values: Any, **given: Any) -> Any:
+        return handler(*values[:first], **dict(zip(names[first:], values[first:], strict=True)), **given)
+
+    return call
 
 
 def _is_async(handler: object) -> bool:

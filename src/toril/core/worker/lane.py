@@ -13,6 +13,7 @@ from toril.core.worker.duties import Duties
 from toril.core.worker.feeder import Feeder
 from toril.core.worker.heartbeat import Heartbeat
 from toril.core.worker.locks import LockKeeper
+from toril.core.worker.pool import Pool
 from toril.core.worker.run import Runner, Settling
 from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import Settings
@@ -36,6 +37,8 @@ class Means:
     settings: Settings
     runner: Runner
     slots: Slots
+    pool: Pool
+    locks: LockKeeper
     signals: Signals
     tally: Tally
     status: Callable[[], WorkerStatus]
@@ -57,16 +60,17 @@ class Lane:
     def __init__(self, queue: QueueRef, link: StoreLink, means: Means) -> None:
         store, settings = means.store, means.settings
         self.queue = queue
-        self.feeder = Feeder(store, queue, settings, self)
+        self.feeder: Feeder = Feeder(store, queue, settings, self, means.pool)
         self._link = link
         self._settings = settings
         self._runner = means.runner
         self._slots = means.slots
+        self._keeper = means.locks
         self._signals = means.signals
         self._teller = Teller(queue, means.signals, means.tally)
         self._schedules = Schedules(store, queue, settings.repeat_strategy, self.report)
         self._rescue = Rescue(store, settings, self._schedules, self._teller)
-        self._locks = LockKeeper(store, queue, settings, self._lock_lost, self.report)
+        self._locks = means.locks.of(queue, self._lock_lost, self.report)
         self._heartbeat = Heartbeat(store, queue, settings.heartbeat_ms, means.status)
         self._duties = Duties(self._teller)
         self._listening: asyncio.Task[None] | None = None
@@ -77,8 +81,6 @@ class Lane:
     def start(self, *, taking: bool) -> None:
         """Go on in the background until stopped; without taking jobs, if told so."""
         self.feeder.taking = taking
-        if not self._settings.skip_lock_renewal:
-            self._locks.start()
         self._duties.begin(self.feeder.feed)
         if not self._settings.skip_stalled_check:
             self._duties.begin(self._rescue.look)
@@ -103,11 +105,10 @@ class Lane:
             await self._duties.end(listening)
 
     async def stop(self) -> None:
-        """End all that goes on, and keep no lock any more."""
+        """End all that goes on."""
         await self._duties.end()
         if not self._settings.skip_heartbeat and self.feeder.deaf_since is None:
             await self._heartbeat.farewell()
-        await self._locks.stop()
 
     # --- one job ---
 
@@ -123,7 +124,7 @@ class Lane:
 
     async def run(self, job: Job) -> None:
         """Run a job and have it settled; what a slot does."""
-        self._locks.running = job
+        self._keeper.running = job
         if b"rjk" in job.fields:
             await self._schedules.advance_patiently(job)
         if self._signals.heard("active"):

@@ -28,38 +28,21 @@ class _Held:
     renewed_at: float
 
 
-class LockKeeper:
-    """Renews the locks of the jobs it is told of.
+class Locks:
+    """The locks of a worker's jobs of one queue.
 
     Args:
         lost: Called on the loop with the id of a job whose lock is lost.
         failed: Called on the loop with an error, when locks could not be renewed.
-
-    Attributes:
-        running: The job that was started last, for reports of a blocked loop.
     """
 
     def __init__(
-        self,
-        store: Store,
-        queue: QueueRef,
-        settings: Settings,
-        lost: Callable[[str], None],
-        failed: Callable[[BaseException], None],
+        self, queue: QueueRef, lost: Callable[[str], None], failed: Callable[[BaseException], None]
     ) -> None:
-        self._store = store
-        self._queue = queue
-        self._lock_ms = settings.lock_ms
-        self._due = settings.renew_ms / 2000
-        self._lost = lost
-        self._failed = failed
+        self.queue = queue
+        self.lost = lost
+        self.failed = failed
         self._held: dict[str, _Held] = {}
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._pinged_at: float | None = None
-        self._warn_after = _LAG_WARNING
-        self.running: JobRecord | None = None
 
     def hold(self, id: str, token: str) -> None:
         """Keep the lock of this job from now on."""
@@ -70,6 +53,50 @@ class LockKeeper:
         held = self._held.get(id)
         if held is not None and held.token == token:
             self._held.pop(id, None)
+
+    def renew(self, renewer: Renewer, lock_ms: int, after: float) -> list[str]:
+        """Renew the locks that were not for so many seconds; answers the jobs that are lost, once each."""
+        now = time.monotonic()
+        due = [(id, held) for id, held in self._held.copy().items() if now - held.renewed_at >= after]
+        if not due:
+            return []
+        lost = set(renewer.renew(self.queue, [(id, held.token) for id, held in due], lock_ms))
+        gone: list[str] = []
+        for id, held in due:
+            held.renewed_at = now
+            # A job that was settled meanwhile has lost nothing.
+            if id in lost and self._held.get(id) is held:
+                self.release(id, held.token)
+                gone.append(id)
+        return gone
+
+
+class LockKeeper:
+    """Renews the locks of a worker's jobs, of all its queues.
+
+    Attributes:
+        running: The job that was started last, for reports of a blocked loop.
+    """
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._lock_ms = settings.lock_ms
+        self._due = settings.renew_ms / 2000
+        self._queues: list[Locks] = []
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pinged_at: float | None = None
+        self._warn_after = _LAG_WARNING
+        self.running: JobRecord | None = None
+
+    def of(
+        self, queue: QueueRef, lost: Callable[[str], None], failed: Callable[[BaseException], None]
+    ) -> Locks:
+        """The locks of one queue, to be named before the thread is started; see ``Locks``."""
+        locks = Locks(queue, lost, failed)
+        self._queues.append(locks)
+        return locks
 
     def start(self) -> None:
         """Start the thread."""
@@ -88,29 +115,21 @@ class LockKeeper:
         renewer = self._store.renewer()
         try:
             while not self._stop.wait(min(self._due, _LAG_WARNING)):
-                try:
-                    self._watch_loop()
-                    self._renew(renewer)
-                except StoreError as error:
-                    self._tell(self._failed, error)
-                except Exception:
-                    # The thread must live as long as its worker, whatever happens.
-                    _logger.exception("renewing locks failed", extra={"queue": self._queue.name})
+                self._watch_loop()
+                for locks in self._queues:
+                    self._renew(locks, renewer)
         finally:
             renewer.close()
 
-    def _renew(self, renewer: Renewer) -> None:
-        now = time.monotonic()
-        due = [(id, held) for id, held in self._held.copy().items() if now - held.renewed_at >= self._due]
-        if not due:
-            return
-        lost = set(renewer.renew(self._queue, [(id, held.token) for id, held in due], self._lock_ms))
-        for id, held in due:
-            held.renewed_at = now
-            # A job that was settled meanwhile has lost nothing. What is lost is told once, and let go.
-            if id in lost and self._held.get(id) is held:
-                self.release(id, held.token)
-                self._tell(self._lost, id)
+    def _renew(self, locks: Locks, renewer: Renewer) -> None:
+        try:
+            for id in locks.renew(renewer, self._lock_ms, self._due):
+                self._tell(locks.lost, id)
+        except StoreError as error:
+            self._tell(locks.failed, error)
+        except Exception:
+            # The thread must live as long as its worker, whatever happens.
+            _logger.exception("renewing locks failed", extra={"queue": locks.queue.name})
 
     def _watch_loop(self) -> None:
         now = time.monotonic()
@@ -123,7 +142,7 @@ class LockKeeper:
             _logger.warning(
                 "a handler blocks the event loop; use `def` or await more often",
                 extra={
-                    "queue": self._queue.name,
+                    "queue": self.running.queue.name if self.running else "",
                     "job_name": self.running.name if self.running else "",
                     "seconds": round(now - self._pinged_at, 1),
                 },

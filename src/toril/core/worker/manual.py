@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,13 @@ from toril.core.connection import Access, StoreLink
 from toril.core.job import Job
 from toril.core.linked import Linked
 from toril.core.signals import Listener, Signals
-from toril.core.worker.routes import Handlers, call_of
+from toril.core.worker.aging import Aging
+from toril.core.worker.closing import Closing
+from toril.core.worker.inject.depends import Depends
+from toril.core.worker.inject.injector import Injector, Overrides
+from toril.core.worker.lifecycle import Lifecycle
+from toril.core.worker.queues import Queues, call_for, read_queues
+from toril.core.worker.routes import Call, Handlers, call_of
 from toril.core.worker.run import Runner, Settling
 from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import Settings
@@ -21,7 +27,7 @@ from toril.core.worker.teller import EVENTS, Teller
 from toril.errors import JobError, OptionError, UnknownBackoff
 from toril.model.checks import check_items, check_kind, check_text
 from toril.model.duration import Duration, to_ms
-from toril.model.names import QueueRef, check_prefix, check_queue_name
+from toril.model.names import QueueRef, check_prefix
 from toril.store.contract import Store, Waiter
 from toril.store.values import AwaitChildren, Claim, Finish, GiveBack, RetryNow, Taken
 
@@ -48,21 +54,30 @@ class ManualWorker(Linked):
 
     def __init__(
         self,
-        queue: str,
+        queue: Queues,
         handler: Handlers | None,
         *,
+        by_queue: Mapping[str, Handlers] | None,
         url: str | None,
         store: Store | None,
         prefix: str,
         options: Mapping[str, Any],
     ) -> None:
-        self.ref: QueueRef = QueueRef(check_prefix(prefix), check_queue_name(queue))
+        self._weights = read_queues(queue)
+        self._refs = [QueueRef(check_prefix(prefix), name) for name in self._weights]
+        self.ref: QueueRef = self._refs[0]
         self.id: str = str(uuid.uuid4())
         self._settings = Settings.read(options)
-        self._call = call_of(handler) if handler is not None else None
-        self._link = StoreLink(self.ref, url, store)
+        if self._settings.policy == "strict" and len(set(self._weights.values())) > 1:
+            raise OptionError("policy", "strict", "goes by the order of the queues; give them no weights")
+        self._patience = Closing()
+        self._handlers = handler
+        self._by_queue = by_queue
+        self._equip({})
+        self._link = StoreLink(self.ref, url, store, self._refs[1:])
         self._signals = Signals(EVENTS)
         self._teller = Teller(self.ref, self._signals)
+        self._aging = Aging(self._settings.priority_share)
         self._takes = 0
         self._limited_until_ms = 0
         self._waiter: Waiter | None = None
@@ -70,15 +85,27 @@ class ManualWorker(Linked):
 
     @property
     def queue_name(self) -> str:
-        """Name of the queue it works for."""
+        """Name of the queue it works for; the first one of several."""
         return self.ref.name
+
+    @property
+    def queues(self) -> dict[str, float]:
+        """The queues it works for, in order, with their weights."""
+        return self._weights.copy()
+
+    async def _open(self) -> Access:
+        if len(self._refs) > 1:
+            names = ", ".join(self._weights)
+            raise TypeError(f"by hand, a worker processes one queue; this one works for {names}")
+        return await super()._open()
 
     def on(self, event: str, listener: Listener) -> None:
         """Call ``listener``, plain or ``async``, whenever the event happens. It can never harm a job.
 
         Events: ``ready()``, ``active(job)``, ``progress(job, progress)``, ``completed(job, result)``,
         ``failed(job, error, previous_state)``, ``stalled(job_id)``, ``drained()``, ``paused()``,
-        ``resumed()``, ``error(error)``, ``closing()``, ``closed()``.
+        ``resumed()``, ``error(error)``, ``closing()``, ``closed()``, and ``scaled(slots, before)`` when the
+        worker has changed its number of slots. Of several queues, ``job.queue_name`` is the one meant.
 
         Raises:
             OptionError: There is no such event.
@@ -89,6 +116,36 @@ class ManualWorker(Linked):
         """Don't call this listener any more."""
         self._signals.remove(event, listener)
 
+    def _equip(self, overrides: Overrides) -> None:
+        """Plan what is called with jobs, and what is made for it."""
+        settings, injector = self._settings, Injector(self.report, overrides)
+
+        def make(handlers: Handlers, option: str) -> Call:
+            return call_of(handlers, injector, settings.middleware, option)
+
+        self._call = call_for(self._weights, self._handlers, self._by_queue, make)
+        self._injector = injector
+        self._life = Lifecycle(
+            injector, settings.on_start, settings.on_stop, self.report, self._patience.see_out
+        )
+
+    def override(self, make: Callable[..., Any], fake: Callable[..., Any]) -> None:
+        """Have a resource made by another function, for tests; before the worker starts.
+
+        Args:
+            make: The function that handlers name in ``Depends(make)``.
+            fake: What is called instead; it may be whatever ``make`` may be, with parameters of its own.
+
+        Raises:
+            OptionError: No handler of this worker names ``make``, or ``fake`` can't make anything.
+            RuntimeError: The resources are made.
+        """
+        if self._injector.is_open:
+            raise RuntimeError("the resources of this worker are made; override before it starts")
+        self._injector.check_known(make)
+        Depends(fake)
+        self._equip({**self._injector.overrides, make: fake})
+
     def _runner(self, access: Access) -> Runner:
         return Runner(self._call, self._settings, access.store)
 
@@ -96,11 +153,14 @@ class ManualWorker(Linked):
         if token is None:
             token = f"{self.id}:{self._takes}"
             self._takes += 1
+        aged = self._aging.of(1)
+        self._aging.took(1, aged)
         return Claim(
             token=check_text(token, "token"),
             lock_ms=self._settings.lock_ms,
             worker=self._settings.name,
             limit=self._settings.limit,
+            aged=aged,
             after_success=True,
         )
 
@@ -198,6 +258,7 @@ class ManualWorker(Linked):
         """Run a job that was taken, and settle it, as the loop would; refusals go to ``on("error")``."""
         _checked(job)
         access = await self._open()
+        await self._life.open()
         runner = self._runner(access)
         settling = await runner.run(job)
         while True:
@@ -272,7 +333,8 @@ class ManualWorker(Linked):
         return await (await self._open()).store.jobs.renew(self.ref, locks, to_ms(duration, "duration"))
 
     async def close(self) -> None:
-        """Leave the server."""
+        """Leave the server, and clean up behind resources."""
+        await self._life.end(self)
         if self._call is not None:
             self._call.close()
         if self._waiter is not None:

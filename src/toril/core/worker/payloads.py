@@ -15,7 +15,8 @@ from toril.model.job import JobRecord
 Decode = Callable[[JobRecord], Any]
 
 _KINDS = (
-    "take a dataclass, msgspec.Struct, TypedDict, NamedTuple, pydantic (2) model or a type of JSON values"
+    "take a dataclass, msgspec.Struct, TypedDict, NamedTuple, pydantic (2) model or a type of JSON values; "
+    "what the worker shall make is Annotated[T, Depends(make)]"
 )
 # What msgspec and pydantic raise for types they can't handle.
 _UNUSABLE = (TypeError, ValueError, NameError, AttributeError, RuntimeError)
@@ -24,7 +25,7 @@ _MOST_ERRORS = 3
 _MOST_NAME = 80
 
 
-def decoder_of(payload: Any, option: str, handler: object) -> Decode:
+def decoder_of(payload: Any, option: str, handler: object, parameter: str = "") -> Decode:
     """A function that decodes a job's data. A job without data has ``{}``.
 
     Types of pydantic are checked by pydantic, wherever in the payload they are; all others by msgspec.
@@ -33,11 +34,13 @@ def decoder_of(payload: Any, option: str, handler: object) -> Decode:
         payload: The type.
         option: Where the handler stands, for the error.
         handler: Whose payload it is, for the error.
+        parameter: The name of the handler's parameter, for the error.
 
     Raises:
         OptionError: Neither library can handle the type.
     """
     name = _name_of(payload)
+    where = f"{parameter}: {name}" if parameter else name
     try:
         if any(_is_pydantic(each) for each in _members(payload)):
             return _by_pydantic(payload, name)
@@ -46,11 +49,11 @@ def decoder_of(payload: Any, option: str, handler: object) -> Decode:
             return _by_pydantic(payload, name)
         decode = msgspec.json.Decoder(payload).decode
     except _UNUSABLE as error:
-        text = f"its payload {name} can't be decoded: {error}; {_KINDS}"
+        text = f"its payload {where} can't be decoded: {error}; {_KINDS}"
         raise OptionError(option, handler, text) from error
     strange = [each for each, known in classes if not known]
     if strange:
-        text = f"its payload {name} can't be decoded, JSON knows nothing like {_name_of(strange[0])}"
+        text = f"its payload {where} can't be decoded, JSON knows nothing like {_name_of(strange[0])}"
         raise OptionError(option, handler, f"{text}; {_KINDS}")
     return _by_msgspec(decode, name)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, cast
 
+from toril.core.middleware import RunMiddleware, check_middleware
 from toril.core.repeat import RepeatStrategy
+from toril.core.worker.fair import DEALS, Policy
+from toril.core.worker.lifecycle import Hook
 from toril.errors import OptionError
-from toril.model.checks import check_bool, check_int, check_mapping
+from toril.model.autoscale import Autoscale, check_autoscale
+from toril.model.checks import check_bool, check_int, check_mapping, check_number
 from toril.model.duration import Duration, positive_ms
 from toril.model.job import JobRecord
 from toril.model.keep import Keep, Retention, parse_keep, resolve_keep
@@ -26,7 +30,12 @@ class WorkerOptions(TypedDict, total=False):
 
     Attributes:
         name: Name of the worker; stored with the jobs it runs and shown in dashboards. Default none.
-        concurrency: How many jobs run at once. Default 1.
+        concurrency: How many jobs run at once, over all queues. A pair ``(min, max)`` or an ``Autoscale``
+            lets the worker decide, by how long jobs wait. Default 1.
+        policy: How several queues share the slots: ``"weighted"``, by their weights, or ``"strict"``, the
+            earlier ones first. Default ``"weighted"``.
+        priority_share: The share of jobs, 0 to 1, that are taken for their age though others have a higher
+            priority: 0.1 is one in ten. Default 0.
         lock_duration: How long a job is ours without renewal. Default 30 s.
         lock_renew_time: Locks that were not renewed for half of this are. Default half of ``lock_duration``.
         skip_lock_renewal: Renew no locks. Default false.
@@ -46,10 +55,15 @@ class WorkerOptions(TypedDict, total=False):
         metrics_points: Keep counts of finished jobs for so many minutes. Default none.
         backoff_strategies: Custom backoffs by their type; ``"*"`` answers for all others. Default none.
         repeat_strategy: Says when job schedulers fire whose pattern is no cron line. Default none.
+        middleware: Called around each handler, the first one outermost. Default none.
+        on_start: Called with the worker before it takes its first job, in each process. Default none.
+        on_stop: Called with the worker after its last job. Default none.
     """
 
     name: str | None
-    concurrency: int
+    concurrency: int | tuple[int, int] | Autoscale
+    policy: Policy
+    priority_share: float
     lock_duration: Duration
     lock_renew_time: Duration | None
     skip_lock_renewal: bool
@@ -68,6 +82,9 @@ class WorkerOptions(TypedDict, total=False):
     metrics_points: int | None
     backoff_strategies: Mapping[str, BackoffStrategy] | None
     repeat_strategy: RepeatStrategy | None
+    middleware: Sequence[RunMiddleware]
+    on_start: Hook | None
+    on_stop: Hook | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +93,9 @@ class Settings:
 
     name: str | None = None
     concurrency: int = 1
+    autoscale: Autoscale | None = None
+    policy: Policy = "weighted"
+    priority_share: float = 0.0
     lock_ms: int = 30_000
     renew_ms: int = 15_000
     skip_lock_renewal: bool = False
@@ -95,6 +115,9 @@ class Settings:
     metrics_points: int | None = None
     backoff_strategies: Mapping[str, BackoffStrategy] = field(default_factory=dict[str, BackoffStrategy])
     repeat_strategy: RepeatStrategy | None = None
+    middleware: Sequence[RunMiddleware] = ()
+    on_start: Hook | None = None
+    on_stop: Hook | None = None
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Settings:
@@ -120,13 +143,35 @@ class Settings:
         return settings
 
 
-def check_concurrency(value: object) -> int:
-    """A number of slots.
+def read_concurrency(value: object, option: str = "concurrency") -> tuple[int, Autoscale | None]:
+    """A number of slots to begin with, and how they are scaled, if they are.
 
     Raises:
-        OptionError: It is not a whole number above 0.
+        OptionError: It is no whole number above 0, no pair of them, and no ``Autoscale`` that makes sense.
     """
-    return check_int(value, "concurrency", 1)
+    if isinstance(value, tuple):
+        pair = cast("tuple[Any, ...]", value)
+        if len(pair) != 2:
+            raise OptionError(option, pair, "must be (min, max), or one whole number")
+        value = Autoscale(*pair)
+    if isinstance(value, Autoscale):
+        scale = check_autoscale(value, option)
+        return scale.min, scale
+    return check_int(value, option, 1), None
+
+
+def _concurrency(settings: Settings, option: str, value: Any) -> None:
+    settings.concurrency, settings.autoscale = read_concurrency(value, option)
+
+
+def _policy(settings: Settings, option: str, value: Any) -> None:
+    if not isinstance(value, str) or value not in DEALS:
+        raise OptionError.no_such(option, value, DEALS)
+    settings.policy = value
+
+
+def _priority_share(settings: Settings, option: str, value: Any) -> None:
+    settings.priority_share = check_number(value, option, 0, 1)
 
 
 def _name(settings: Settings, option: str, value: Any) -> None:
@@ -149,10 +194,17 @@ def _strategies(settings: Settings, option: str, value: Any) -> None:
     settings.backoff_strategies = value
 
 
-def _repeat_strategy(settings: Settings, option: str, value: Any) -> None:
-    if not callable(value):
-        raise OptionError(option, value, "must be a function that says when a pattern fires next")
-    settings.repeat_strategy = cast("RepeatStrategy", value)
+def _middleware(settings: Settings, option: str, value: Any) -> None:
+    settings.middleware = check_middleware(value, option, "job")
+
+
+def _function_that(task: str) -> Callable[[Settings, str, Any], None]:
+    def read(settings: Settings, option: str, value: Any) -> None:
+        if not callable(value):
+            raise OptionError(option, value, f"must be a function that {task}")
+        setattr(settings, option, value)
+
+    return read
 
 
 def _whole_into(attribute: str, lowest: int) -> Callable[[Settings, str, Any], None]:
@@ -177,7 +229,9 @@ def _retention(settings: Settings, option: str, value: Any) -> None:
 
 _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "name": _name,
-    "concurrency": _whole_into("concurrency", 1),
+    "concurrency": _concurrency,
+    "policy": _policy,
+    "priority_share": _priority_share,
     "lock_duration": _ms_into("lock_ms", _SHORTEST_MS),
     "lock_renew_time": _ms_into("renew_ms"),
     "skip_lock_renewal": _flag,
@@ -195,5 +249,8 @@ _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "remove_on_fail": _retention,
     "metrics_points": _whole_into("metrics_points", 1),
     "backoff_strategies": _strategies,
-    "repeat_strategy": _repeat_strategy,
+    "repeat_strategy": _function_that("says when a pattern fires next"),
+    "middleware": _middleware,
+    "on_start": _function_that("takes the worker"),
+    "on_stop": _function_that("takes the worker"),
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from functools import partial
 from inspect import Parameter
 from typing import Any, Literal, Union, cast
@@ -16,7 +16,16 @@ from toril.model.job import JobRecord
 
 Place = Literal["job", "payload"]
 
-_SHAPES = "a handler takes (job), (order: Order), (job: Job, order: Order) or (order: Order, job: Job)"
+#: What a handler can be given beside its job and its payload.
+INJECTED = "what can be injected is Annotated[T, Depends(make)], JobLogger and CancelToken"
+
+_SHAPES = (
+    f"a handler takes (job), (order: Order), (job: Job, order: Order) or (order: Order, job: Job); {INJECTED}"
+)
+_ONLY_ONE: dict[Place, str] = {
+    "payload": "payloads, of which a job has one",
+    "job": "the job; annotate one with a payload's type",
+}
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 # Annotations that mean the job even where its class is imported for type checkers only.
 _JOB_TEXTS = ("Job", "toril.Job", "BlockingJob", "toril.BlockingJob", "JobRecord")
@@ -31,41 +40,61 @@ class Wants:
     Attributes:
         places: Its arguments, in their order.
         payload: The type that the payload shall have, if it is one of them.
+        parameter: The name of the parameter that it goes to.
+        names: The names by which they are given, empty for those that are not; none if no one is.
     """
 
     places: tuple[Place, ...] = ("job",)
     payload: Any = None
+    parameter: str = field(default="", compare=False)
+    names: tuple[str, ...] = ()
 
 
-def wants_of(handler: object, option: str = "handler") -> Wants:
+class Unfit(Exception):
+    """A parameter can't be given anything; the text says why."""
+
+
+def wants_of(handler: object, option: str = "handler", injected: Collection[str] = ()) -> Wants:
     """Read the signature of a handler. Parameters that have a default are its own affair.
 
     Args:
         option: Where the handler stands, for the error.
+        injected: Parameters that are given something else, by their names.
 
     Raises:
         OptionError: It can't be called with a job, a payload or both.
     """
-    if not callable(handler):
-        raise OptionError(option, handler, f"can't be called; {_SHAPES}")
+    function = check_callable(handler, option)
     try:
-        parameters = list(inspect.signature(handler).parameters.values())
+        parameters = list(inspect.signature(function).parameters.values())
     except ValueError:
         # Some built-in functions don't tell what they take.
         return Wants()
-    filled = _filled(parameters)
-    if isinstance(filled, str):
-        raise OptionError(option, handler, f"{filled}; {_SHAPES}")
-    hints = [_hint_of(handler, parameter, option) for parameter in filled]
-    payloads = [hint for hint in hints if not _is_job(hint)]
-    if len(hints) == 2 and len(payloads) != 1:
-        names = " and ".join(repr(parameter.name) for parameter in filled)
-        what = (
-            "payloads, of which a job has one" if payloads else "the job; annotate one with a payload's type"
-        )
-        raise OptionError(option, handler, f"{names} are both {what}; {_SHAPES}")
-    places: list[Place] = ["job" if _is_job(hint) else "payload" for hint in hints]
-    return Wants(tuple(places), payloads[0] if payloads else None)
+    try:
+        filled = _filled([each for each in parameters if each.name not in injected])
+        if not filled and not injected:
+            raise Unfit(f"it takes no argument; {_SHAPES}")
+        hints = [hint_of(handler, parameter) for parameter in filled]
+        places: list[Place] = ["job" if is_job(hint) else "payload" for hint in hints]
+        _check_once(filled, places)
+    except Unfit as unfit:
+        raise OptionError(option, handler, str(unfit)) from None
+    names = _names(filled) if injected else ()
+    if "payload" not in places:
+        return Wants(tuple(places), names=names)
+    at = places.index("payload")
+    return Wants(tuple(places), hints[at], filled[at].name, names)
+
+
+def check_callable(handler: object, option: str) -> Callable[..., Any]:
+    """Refuse what is no function at all.
+
+    Raises:
+        OptionError: It can't be called.
+    """
+    if not callable(handler):
+        raise OptionError(option, handler, f"can't be called; {_SHAPES}")
+    return handler
 
 
 def function_of(handler: object) -> object:
@@ -85,29 +114,49 @@ def function_of(handler: object) -> object:
             handler = type(handler).__call__
 
 
-def _filled(parameters: list[Parameter]) -> list[Parameter] | str:
-    """The parameters that the job and the payload go to, or why there are none such."""
+def _filled(parameters: list[Parameter]) -> list[Parameter]:
+    """The parameters that the job and the payload go to."""
     positional = [each for each in parameters if each.kind in _POSITIONAL]
     needed = [each for each in parameters if each.default is Parameter.empty]
-    named = [each.name for each in needed if each.kind is Parameter.KEYWORD_ONLY]
+    named = [as_written(each) for each in needed if each.kind is Parameter.KEYWORD_ONLY]
     if named:
-        return f"{named[0]!r} has no default and can only be given by name"
+        raise Unfit(f"{named[0]!r} has no default and can only be given by name; {_SHAPES}")
     filled = [each for each in positional if each in needed] or positional[:1]
-    if len(filled) > 2:
-        return f"it wants {len(filled)} arguments"
-    if filled:
-        return filled
-    if any(each.kind is Parameter.VAR_POSITIONAL for each in parameters):
+    if not filled and any(each.kind is Parameter.VAR_POSITIONAL for each in parameters):
         return [Parameter("job", Parameter.POSITIONAL_ONLY)]
-    return "it takes no argument"
+    return filled
 
 
-def _hint_of(handler: object, parameter: Parameter, option: str) -> Any:
-    """The annotation of a parameter, its texts resolved."""
+def _check_once(filled: list[Parameter], places: list[Place]) -> None:
+    for place, what in _ONLY_ONE.items():
+        same = [as_written(each) for each, its in zip(filled, places, strict=True) if its == place]
+        if len(same) > 1:
+            raise Unfit(f"{' and '.join(map(repr, same))} are all {what}; {_SHAPES}")
+
+
+def _names(filled: list[Parameter]) -> tuple[str, ...]:
+    """The names to give them by: among what is injected, an argument has no place that is known."""
+    return tuple("" if each.kind is Parameter.POSITIONAL_ONLY else each.name for each in filled)
+
+
+def as_written(parameter: Parameter) -> str:
+    """A parameter with its annotation, as it stands in the source."""
+    hint = parameter.annotation
+    if hint is Parameter.empty:
+        return parameter.name
+    return f"{parameter.name}: {hint if isinstance(hint, str) else inspect.formatannotation(hint)}"
+
+
+def hint_of(function: object, parameter: Parameter) -> Any:
+    """The annotation of a parameter, its texts resolved; the job if there is none.
+
+    Raises:
+        Unfit: It names what is not there.
+    """
     annotation = parameter.annotation
     if annotation is Parameter.empty:
         return JobRecord
-    names = getattr(function_of(handler), "__globals__", {})
+    names = getattr(function_of(function), "__globals__", {})
     # Only this one: what else the signature names may be there for type checkers alone.
     holder = types.SimpleNamespace(__annotations__={parameter.name: annotation})
     try:
@@ -116,17 +165,18 @@ def _hint_of(handler: object, parameter: Parameter, option: str) -> Any:
         if annotation in _JOB_TEXTS:
             return JobRecord
         problem = f"the annotation {annotation!r} of {parameter.name!r} can't be resolved"
-        advice = "it must be importable at run time, from the top of the handler's module"
-        raise OptionError(option, handler, f"{problem} ({error}); {advice}") from None
+        advice = "it must be importable at run time, from the top of the function's module"
+        raise Unfit(f"{problem} ({error}); {advice}") from None
 
 
-def _is_job(hint: Any) -> bool:
+def is_job(hint: Any) -> bool:
+    """Whether a type means the job."""
     if hint is Any or hint is object:
         return True
     origin = typing.get_origin(hint)
     if origin is typing.Annotated:
-        return _is_job(typing.get_args(hint)[0])
+        return is_job(typing.get_args(hint)[0])
     if origin in (Union, types.UnionType):
         members = [each for each in typing.get_args(hint) if each is not types.NoneType]
-        return all(_is_job(each) for each in members)
+        return all(is_job(each) for each in members)
     return isinstance(hint, type) and issubclass(hint, JobRecord)

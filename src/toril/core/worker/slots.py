@@ -12,8 +12,8 @@ from toril.core.job import Job
 _TURN = 0.001
 # A slot that finds more jobs wakes so many others; doubling reaches all of them in few turns of the loop.
 _WAKE = 2
-# Seconds that cancelled handlers have for their last words.
-_LAST_WORDS = 5.0
+#: Seconds that the user's code has for its last words, when it is cancelled.
+LAST_WORDS = 5.0
 
 
 class Slots:
@@ -87,7 +87,7 @@ class Slots:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=_LAST_WORDS)
+            await asyncio.wait(tasks, timeout=LAST_WORDS)
         unfinished = [*self.running, *self._inbox]
         self._inbox.clear()
         self.running.clear()

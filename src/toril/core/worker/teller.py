@@ -19,6 +19,8 @@ EVENTS = frozenset(
     (
         *("ready", "active", "progress", "completed", "failed", "stalled", "drained"),
         *("paused", "resumed", "error", "closing", "closed"),
+        # Our own.
+        "scaled",
     )
 )
 

@@ -1,24 +1,31 @@
-"""The worker: runs the jobs of a queue in its slots."""
+"""The worker: runs the jobs of its queues in its slots."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import Unpack
 
 from toril.core.connection import Access
 from toril.core.job import Job
-from toril.core.worker.closing import SILENCE, Closing, all_idle
+from toril.core.worker.closing import SILENCE, all_idle
 from toril.core.worker.duties import Duties
 from toril.core.worker.feeder import Feeder
 from toril.core.worker.lane import Lane, Means
+from toril.core.worker.locks import LockKeeper
 from toril.core.worker.manual import ManualWorker
+from toril.core.worker.pool import Pool
+from toril.core.worker.queues import Queues
 from toril.core.worker.routes import Handlers
-from toril.core.worker.settings import WorkerOptions, check_concurrency
+from toril.core.worker.scaling import Scaler
+from toril.core.worker.settings import WorkerOptions
 from toril.core.worker.shutdown import closing_on_signals
 from toril.core.worker.slots import Slots
 from toril.core.worker.vitals import Vitals
 from toril.errors import StoreUnavailable
+from toril.model.autoscale import Autoscale
 from toril.model.checks import check_bool
 from toril.model.duration import Duration, to_ms
 from toril.model.names import QueueRef
@@ -28,15 +35,19 @@ from toril.store.opening import wall_clock_ms
 
 
 class Worker(ManualWorker):
-    """Runs the jobs of a queue. It can be made anywhere; it connects when it is started.
+    """Runs the jobs of a queue, or of several. It can be made anywhere; it connects when it is started.
 
     Args:
-        queue: Name of the queue.
+        queue: Name of the queue; or those of several, as a list of names or of names with their weights
+            (``[("premium", 5), ("free", 1)]``), or as a mapping. They share the slots by weight, or as
+            ``policy`` says.
         handler: Called with each job: ``async def`` on the event loop, ``def`` in a thread. What it returns
             is the job's result; what it raises fails the attempt, or steers the job (see
             ``toril.errors.Steer``). ``None`` for a worker that only processes by hand. A mapping gives each
             name of jobs a handler of its own, and ``"*"`` one for all other names; a job whose name has
-            none fails. A parameter with a type of yours gets the job's data, decoded and checked.
+            none fails. A parameter with a type of yours gets the job's data, decoded and checked; one that
+            is marked with ``Depends`` gets what is made for it.
+        by_queue: Instead of ``handler``, one for each queue: a function, or a mapping by names of jobs.
         url: Of the server; ``None`` for ``TORIL_URL``, ``REDIS_URL`` or the embedded server.
         store: A store that is open already, instead of ``url``.
         prefix: Prefix of all keys of the queue.
@@ -48,24 +59,30 @@ class Worker(ManualWorker):
 
     def __init__(
         self,
-        queue: str,
+        queue: Queues,
         handler: Handlers | None = None,
         *,
+        by_queue: Mapping[str, Handlers] | None = None,
         url: str | None = None,
         store: Store | None = None,
         prefix: str = "bull",
         **options: Unpack[WorkerOptions],
     ) -> None:
-        super().__init__(queue, handler, url=url, store=store, prefix=prefix, options=options)
+        super().__init__(
+            queue, handler, by_queue=by_queue, url=url, store=store, prefix=prefix, options=options
+        )
+        settings = self._settings
         self._slots = Slots()
-        self._vitals = Vitals(self.id, self._settings.name, self._settings.heartbeat_ms, wall_clock_ms)
-        self._watching = Duties(self._teller)
+        self._vitals = Vitals(self.id, settings.name, settings.heartbeat_ms, wall_clock_ms)
+        self._pool = Pool(settings.concurrency, settings.policy)
+        self._scaler = Scaler(self._pool, settings.autoscale, self._feeders, self._tell_scaled)
+        self._duties = Duties(self._teller)
+        self._locks: LockKeeper | None = None
         # Its queues, from the start on.
         self._lanes: dict[QueueRef, Lane] = {}
         self._starting: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
-        self._patience = Closing()
         self._grace: float | None = None
         self._fails_unfinished = False
         self._paused = False
@@ -99,6 +116,7 @@ class Worker(ManualWorker):
         Raises:
             StoreUnavailable: The server does not answer.
             StoreMisconfigured: The server can't be used as it is set up.
+            BaseException: What ``on_start``, or the maker of a resource, raises.
         """
         if self._call is None:
             raise TypeError("a worker without a handler can't run; process by hand with get_next_job()")
@@ -120,25 +138,51 @@ class Worker(ManualWorker):
             await self.start()
 
     async def _start(self) -> None:
-        access = await self._open()
+        access = await self._link.open()
+        if self._closing is None:
+            await self._prepare()
         if self._closing is not None:
-            # Told to close while it connected.
+            # Told to close while it connected, or while the user's code prepared for jobs.
             return
+        self._vitals.now_ms = access.store.now_ms
+        self._make_lanes(access)
+        self._slots.run = self._lanes[self.ref].run if len(self._lanes) == 1 else self._run_in_lane
+        for lane in self._lanes.values():
+            lane.start(taking=not self._paused)
+        self._duties.begin(self._vitals.watch)
+        self._duties.begin(partial(self._scaler.watch, access.store))
+        self._signals.tell("ready")
+
+    async def _prepare(self) -> None:
+        """Let the user's code prepare for jobs."""
+        try:
+            await self._life.begin(self)
+        except BaseException:
+            await self._link.close()
+            raise
+
+    def _make_lanes(self, access: Access) -> None:
+        store, settings = access.store, self._settings
+        self._locks = LockKeeper(store, settings)
         means = Means(
-            access.store,
-            self._settings,
+            store,
+            settings,
             self._runner(access),
             self._slots,
+            self._pool,
+            self._locks,
             self._signals,
             self._vitals.tally,
             self.status,
         )
-        lane = self._lanes[self.ref] = Lane(self.ref, self._link, means)
-        self._slots.run = lane.run
-        self._vitals.now_ms = access.store.now_ms
-        self._watching.begin(self._vitals.watch)
-        lane.start(taking=not self._paused)
-        self._signals.tell("ready")
+        for ref, weight in zip(self._refs, self._weights.values(), strict=True):
+            lane = self._lanes[ref] = Lane(ref, self._link, means)
+            self._pool.join(lane.feeder, weight)
+        if not settings.skip_lock_renewal:
+            self._locks.start()
+
+    def _run_in_lane(self, job: Job) -> Awaitable[None]:
+        return self._lanes[job.queue].run(job)
 
     def _close_soon(self, force: bool) -> None:
         self._begin_closing(0.0 if force else self._grace)
@@ -166,6 +210,7 @@ class Worker(ManualWorker):
         self._stop_taking()
         if self._closing is None:
             self._closing = asyncio.create_task(self._close())
+            self._life.interrupt()
         return self._closing
 
     async def _close(self) -> None:
@@ -176,11 +221,13 @@ class Worker(ManualWorker):
             self._stop_taking()
             self._signals.tell("closing")
             await self._stop_listening()
-            await self._patience.let_finish(self._feeders, self._slots)
+            await self._patience.let_finish(self._feeders(), self._slots)
             await self._give_back_unfinished()
-            await self._watching.end()
+            await self._duties.end()
             for lane in lanes:
                 await lane.stop()
+        if self._locks is not None:
+            await self._locks.stop()
         await super().close()
         self._closed.set()
         if lanes:
@@ -196,7 +243,7 @@ class Worker(ManualWorker):
                 await lane.fail_unfinished(job)
             else:
                 lane.give_back(job)
-        feeders = self._feeders
+        feeders = self._feeders()
         try:
             async with asyncio.timeout(SILENCE):
                 await all_idle(feeders)
@@ -205,12 +252,11 @@ class Worker(ManualWorker):
             text = f"the server is silent; {held} jobs could not be settled and will be found as stalled"
             self.report(StoreUnavailable(text))
 
-    @property
     def _feeders(self) -> list[Feeder]:
         return [lane.feeder for lane in self._lanes.values()]
 
     def _stop_taking(self) -> None:
-        for feeder in self._feeders:
+        for feeder in self._feeders():
             feeder.taking = False
 
     async def _stop_listening(self) -> None:
@@ -221,15 +267,18 @@ class Worker(ManualWorker):
 
     @property
     def concurrency(self) -> int:
-        """How many jobs run at once; may be changed while the worker runs."""
-        return self._settings.concurrency
+        """How many jobs run at once, over all queues; may be changed while the worker runs.
+
+        It may be set to all that the option takes. A number ends automatic scaling.
+        """
+        return self._pool.slots
 
     @concurrency.setter
-    def concurrency(self, slots: int) -> None:
-        self._settings.concurrency = check_concurrency(slots)
-        for feeder in self._feeders:
-            feeder.concurrency = slots
-            feeder.wake()
+    def concurrency(self, slots: int | tuple[int, int] | Autoscale) -> None:
+        self._scaler.set(slots)
+
+    def _tell_scaled(self, slots: int, before: int) -> None:
+        self._signals.tell("scaled", slots, before)
 
     @property
     def is_paused(self) -> bool:
@@ -244,7 +293,7 @@ class Worker(ManualWorker):
     @property
     def is_idle(self) -> bool:
         """Whether it runs, has nothing to do, and was told by its queue that there is nothing."""
-        return self.is_running and all(feeder.resting for feeder in self._feeders)
+        return self.is_running and all(feeder.resting for feeder in self._feeders())
 
     @property
     def server(self) -> str:
@@ -256,16 +305,16 @@ class Worker(ManualWorker):
         """``healthy``, ``stopped``, or since when the server does not answer."""
         if not self.is_running:
             return "stopped"
-        deaf_since = [feeder.deaf_since for feeder in self._feeders if feeder.deaf_since is not None]
+        deaf_since = [feeder.deaf_since for feeder in self._feeders() if feeder.deaf_since is not None]
         if not deaf_since:
             return "healthy"
         return f"deaf for {time.monotonic() - min(deaf_since):.1f} s, reconnecting"
 
     def status(self) -> WorkerStatus:
         """How the worker is: what it runs, what it has done, the memory and the lag of its process."""
-        held = sum(feeder.held for feeder in self._feeders)
+        held = sum(feeder.held for feeder in self._feeders())
         return self._vitals.status(
-            [self.queue_name], self.concurrency, held, self._slots.running, self.health
+            list(self.queues), self.concurrency, held, self._slots.running, self.health
         )
 
     async def pause(self, *, wait: bool = True) -> None:
@@ -278,7 +327,7 @@ class Worker(ManualWorker):
         self._stop_taking()
         await self._stop_listening()
         if wait:
-            await all_idle(self._feeders)
+            await all_idle(self._feeders())
         if not paused:
             self._signals.tell("paused")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
+from toril.model.stream import StreamId
 from toril.store.redis.coalesce import Coalescer
 from toril.store.redis.codec import accept, fields_of, pack, refusal
 from toril.store.redis.connection import Connection
@@ -35,10 +36,10 @@ class JobChanges:
         """Name of the job's state, ``unknown`` if it is in none."""
         return (await self._connection.run("state", queue, id)).decode()
 
-    async def outcome(self, queue: QueueRef, id: str) -> tuple[str, JobRecord]:
-        """``missing``, ``unfinished``, ``completed`` or ``failed``, and the job."""
+    async def outcome(self, queue: QueueRef, id: str) -> tuple[str, JobRecord, StreamId]:
+        """``missing``, ``unfinished``, ``completed`` or ``failed``; the job; the last event if unfinished."""
         reply = await self._connection.run("outcome", queue, id)
-        return reply[0].decode(), JobRecord(queue, id, fields_of(reply[1]))
+        return reply[0].decode(), JobRecord(queue, id, fields_of(reply[1])), StreamId.parse(reply[2])
 
     async def update_data(self, queue: QueueRef, id: str, data: str) -> None:
         """Replace the payload."""

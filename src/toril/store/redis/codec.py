@@ -83,6 +83,8 @@ def pack_claim(claim: Claim) -> bytes:
     terms: dict[str, Any] = {"token": claim.token, "lock_ms": claim.lock_ms, "count": claim.count}
     if claim.worker:
         terms["worker"] = claim.worker
+    if claim.aged:
+        terms["aged"] = claim.aged
     if claim.after_success:
         terms["after_success"] = True
     if claim.limit:
@@ -93,4 +95,4 @@ def pack_claim(claim: Claim) -> bytes:
 def read_taken(queue: QueueRef, reply: Sequence[Any], token: str) -> Taken:
     """What was taken, as records that hold the token they were taken with."""
     jobs = [JobRecord(queue, id.decode(), fields_of(flat), token) for id, flat in reply[0]]
-    return Taken(jobs, reply[1], reply[2], reply[3] == 1)
+    return Taken(jobs, reply[1], reply[2], closed=reply[3] == 1, more=reply[3] == 2)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from toril.errors import StoreError
 from toril.model.names import QueueRef
-from toril.model.stream import Look, StreamId
+from toril.model.stream import Entry, Look, StreamId
 from toril.store.redis.codec import fields_of
 from toril.store.redis.connection import Connection
 from toril.store.redis.waiting import Ear, client_name
@@ -46,19 +46,21 @@ class RedisEventFeed:
             last=StreamId.parse(last),
             length=length,
             added=None if added == b"" else added,
-            entries=[(id, fields_of(flat)) for id, flat in entries],
+            entries=_entries(entries),
             more=more == 1,
         )
 
     async def wait(
-        self, places: Mapping[QueueRef, StreamId], timeout: float, stop: asyncio.Event
-    ) -> set[QueueRef]:
-        """Wait for entries behind these ids; answers the queues that have any."""
+        self, places: Mapping[QueueRef, StreamId], timeout: float, stop: asyncio.Event, count: int
+    ) -> dict[QueueRef, list[Entry]]:
+        """Wait for entries behind these ids; answers at most ``count`` of each queue that has any."""
         queues = {f"{queue.base}events".encode(): queue for queue in places}
         ids = [str(id) for id in places.values()]
         block: tuple[Word, ...] = ("BLOCK", max(round(timeout * 1000), 1)) if timeout else ()
-        reply = await self._stoppable(timeout, stop, "XREAD", "COUNT", 1, *block, "STREAMS", *queues, *ids)
-        return {queues[key] for key, _ in reply or ()}
+        reply = await self._stoppable(
+            timeout, stop, "XREAD", "COUNT", count, *block, "STREAMS", *queues, *ids
+        )
+        return {queues[key]: _entries(entries) for key, entries in reply or ()}
 
     async def _stoppable(self, timeout: float, stop: asyncio.Event, *words: Word) -> Any:
         if not timeout:
@@ -102,3 +104,7 @@ class RedisEventFeed:
     async def close(self) -> None:
         """Close the connection, a wait under way included."""
         await self._ear.close()
+
+
+def _entries(reply: Iterable[Any]) -> list[Entry]:
+    return [(id, fields_of(flat)) for id, flat in reply]

@@ -14,6 +14,7 @@ from toril.store.redis.coalesce import Coalescer
 from toril.store.redis.codec import pack, pack_claim, read_taken, refusal
 from toril.store.redis.connection import Connection
 from toril.store.redis.sender import MOST_UNDER_WAY, Refused, Sender, refusal_of
+from toril.store.redis.turns import Turns
 from toril.store.values import Added, Claim, NewJob, Settled, Settlement, Taken
 
 # Jobs in one call of the add script: enough to share its cost, and below 3 ms of the server's time.
@@ -42,6 +43,7 @@ class RedisJobs(JobChanges):
         self._lanes = MOST_UNDER_WAY if connection.in_order else 1
         self._adders: dict[QueueRef, Coalescer[NewJob, Added]] = {}
         self._senders: dict[QueueRef, Sender] = {}
+        self._turns = Turns(connection)
 
     async def add(self, queue: QueueRef, job: NewJob) -> Added:
         """Add a job; adds of the same moment share a call."""
@@ -107,6 +109,10 @@ class RedisJobs(JobChanges):
             at_ms: The time this call stands for; the same one when it is repeated.
             again: The answer to this very call was lost.
         """
+        if claim is not None and len(settlements) == 1 and not again:
+            turned = await self._turns.take(queue, settlements[0], claim, at_ms)
+            if turned is not None:
+                return Settled([0], turned)
         terms = pack_claim(claim) if claim else b""
         reply = await self._connection.run(
             "settle", queue, pack(settlements), terms, at_ms, "1" if again else "0"

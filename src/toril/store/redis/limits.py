@@ -42,6 +42,6 @@ class RedisLimits:
         """Forget how many jobs were started, and a manual limit."""
         await self._connection.command("DEL", queue.base + "limiter")
 
-    async def wake(self, queue: QueueRef) -> None:
-        """A slot of a queue with a limit was given up: let other workers know."""
-        await self._connection.run("wake", queue)
+    async def wake(self, queue: QueueRef, *, always: bool = False) -> None:
+        """Let other workers know of jobs that wait: ``always``, or if the queue limits how many run."""
+        await self._connection.run("wake", queue, "1" if always else "0")

@@ -26,9 +26,7 @@ class RedisQueues(QueueReading):
 
     async def announce(self, queue: QueueRef, max_events: int) -> str | None:
         """Write the meta that dashboards find queues by; answers the version that it told before."""
-        key, version = queue.base + "meta", f"toril:{__version__}"
-        before = await self._connection.command("HGET", key, "version")
-        await self._connection.command("HSET", key, "opts.maxLenEvents", max_events, "version", version)
+        before = await self._connection.run("announce", queue, max_events, f"toril:{__version__}")
         return text(before) if before is not None else None
 
     async def meta(self, queue: QueueRef) -> dict[str, str]:

@@ -62,15 +62,14 @@ class RedisStore:
                 self._checked = True
 
     async def _check_server(self) -> None:
-        server = await self._connection.info("server")
+        sections = ("server", "replication", "memory")
+        server, replication, memory = await asyncio.gather(*map(self._connection.info, sections))
         version = server.get("redis_version", "")
         numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
         if numbers and numbers < _OLDEST:
             raise StoreMisconfigured(f"the server is version {version}; toril needs 6.2 or newer")
-        replication = await self._connection.info("replication")
         if replication.get("role") in ("slave", "replica"):
             raise StoreMisconfigured("the server is a read-only replica; give the URL of its primary")
-        memory = await self._connection.info("memory")
         policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
             _logger.warning(

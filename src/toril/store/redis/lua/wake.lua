@@ -1,8 +1,9 @@
---- A slot of the queue was given up by a worker that takes no more: let the others know.
+--- A worker that takes no more gave up a slot of the queue, or has heard of a job: let the others know.
+--- @args    always
 --- @returns 0
 --- @include "wake"
 
-if redis.call('HEXISTS', base .. 'meta', 'concurrency') == 1 then
+if always == '1' or redis.call('HEXISTS', base .. 'meta', 'concurrency') == 1 then
   wake_if_ready(base)
 end
 return 0

@@ -1,18 +1,22 @@
 --- Take jobs for a worker: what one fetch after the other would take, in one go.
---- claim: { token, lock_ms, count, now, worker, max, duration }; worker, max and duration may be missing.
+--- claim: { token, lock_ms, count, now, worker, max, duration, aged }; what comes after now may be missing.
+--- aged: so many are taken for their age first, though others have a higher priority.
 --- @include "marker"
 --- @include "gate"
 --- @include "pushes"
 
--- Promotion moves at most this many due jobs at a fetch, so that no call takes long.
-local MOST_PROMOTED = 1000
+-- Promotion moves at most so many due jobs in a call, those that were due first, so that no call takes long.
+-- It is more than a call takes: workers that take little don't keep due jobs from their place in the line.
+local MOST_PROMOTED = 200
+-- No more jobs are taken in a call once their payloads have so many bytes.
+local HEAVIEST = 1000000
 
---- Move due jobs from delayed to where they wait. Answers how many there were.
+--- Move due jobs from delayed to where they wait.
 local function promote_due(base, now, open)
   local highest = (now + 1) * SLOTS_PER_MS - 1
   local ids = redis.call('ZRANGEBYSCORE', base .. 'delayed', 0, highest, 'LIMIT', 0, MOST_PROMOTED)
   if #ids == 0 then
-    return 0
+    return
   end
   redis.call('ZREM', base .. 'delayed', unpack(ids))
   for _, id in ipairs(ids) do
@@ -23,7 +27,6 @@ local function promote_due(base, now, open)
     redis.pcall('HSET', base .. id, 'delay', 0)
   end
   flush_pushes()
-  return #ids
 end
 
 --- When the next delayed job is due, in whole ms, or 0.
@@ -60,14 +63,16 @@ local function without_markers(ids)
   return jobs
 end
 
---- Move up to `wanted` ids into active: from wait, then from prioritized.
+--- Move up to `wanted` ids into active: from wait, then from prioritized. Answers them, and the scores of the
+--- latter.
 local function pop_ready(base, wanted)
   local popped = redis.call('RPOP', base .. 'wait', wanted) or {}
-  local ids = without_markers(popped)
+  local ids, scores = without_markers(popped), {}
   if #popped < wanted then
     local ranked = redis.call('ZPOPMIN', base .. 'prioritized', wanted - #popped)
     for i = 1, #ranked, 2 do
       ids[#ids + 1] = ranked[i]
+      scores[ranked[i]] = ranked[i + 1]
     end
   elseif #ids == 0 then
     return pop_ready(base, wanted)
@@ -75,10 +80,37 @@ local function pop_ready(base, wanted)
   if #ids > 0 then
     call_with_many('LPUSH', base .. 'active', ids)
   end
-  return ids
+  return ids, scores
 end
 
---- Mark a job as started by this claim. Answers its fields, or nil when its key holds no job.
+--- Move up to `wanted` ids into active, and before all others those that this claim takes for their age.
+local function pop_next(base, wanted, claim)
+  local aged = math.min(claim.aged or 0, wanted)
+  if aged > 0 then
+    --- @include "passed_over"
+    claim.aged = 0
+    local ids, scores = pop_passed_over(base, aged)
+    if #ids > 0 then
+      return ids, scores
+    end
+  end
+  return pop_ready(base, wanted)
+end
+
+--- Put the last of those that were popped back to where they were.
+local function put_off(base, count, scores)
+  -- The one that was popped last comes first.
+  for _, id in ipairs(redis.call('LPOP', base .. 'active', count)) do
+    if scores[id] then
+      redis.call('ZADD', base .. 'prioritized', scores[id], id)
+    else
+      redis.call('RPUSH', base .. 'wait', id)
+    end
+  end
+end
+
+--- Mark a job as started by this claim. Answers its fields, or nil when its key holds no job; whether it was
+--- deferred; and the bytes of its payload.
 local function activate(base, id, claim)
   local job_key = base .. id
   local fields = redis.pcall('HGETALL', job_key)
@@ -86,12 +118,14 @@ local function activate(base, id, claim)
     redis.call('LREM', base .. 'active', 1, id)
     return nil
   end
-  local started, deferred = 0, false
+  local started, deferred, bytes = 0, false, 0
   for i = 1, #fields, 2 do
     if fields[i] == 'ats' then
       started = tonumber(fields[i + 1]) or 0
     elseif fields[i] == 'defa' then
       deferred = true
+    elseif fields[i] == 'data' then
+      bytes = #fields[i + 1]
     end
   end
   if claim.token ~= '0' then
@@ -105,7 +139,7 @@ local function activate(base, id, claim)
     fields[last + 5], fields[last + 6] = 'pb', claim.worker
   end
   redis.call('HSET', job_key, unpack(fields, last + 1))
-  return fields, deferred
+  return fields, deferred, bytes
 end
 
 --- Count started jobs against the rate; the first one of a window starts its time.
@@ -115,22 +149,31 @@ local function count_started(base, started, window)
   end
 end
 
-local function activate_all(base, ids, claim, max, window, taken)
-  local counted = 0
+--- Start jobs until they are heavy enough; the others wait on. Answers whether there were others.
+local function activate_all(base, ids, scores, claim, max, window, taken)
+  local counted, weight, left = 0, 0, #ids
   for _, id in ipairs(ids) do
-    local fields, deferred = activate(base, id, claim)
+    if weight >= HEAVIEST then
+      put_off(base, left, scores)
+      break
+    end
+    local fields, deferred, bytes = activate(base, id, claim)
+    left = left - 1
     if fields then
       taken[#taken + 1] = { id, fields }
       counted = counted + (deferred and 0 or 1)
+      weight = weight + bytes
     end
   end
   if max then
     count_started(base, counted, window)
   end
   mark_ready(base)
+  return left > 0
 end
 
---- Answers { jobs, limited ms, next due ms, closed }: why there are fewer than were asked for.
+--- Answers { jobs, limited ms, next due ms, why }: why there are fewer than were asked for; 1 if the queue is
+--- closed, 2 if those that were taken are heavy.
 local function take_jobs(base, claim)
   flush_pushes()
   local meta = redis.call('HMGET', base .. 'meta', 'paused', 'concurrency', 'max', 'duration')
@@ -139,14 +182,14 @@ local function take_jobs(base, claim)
   -- A limit without a window would never let go.
   local max = window and tonumber(meta[3] or claim.max)
   local active = most_active and redis.call('LLEN', base .. 'active') or 0
-  local taken, promoted = {}, MOST_PROMOTED
+  local taken, promoted = {}, false
   while #taken < claim.count do
     local open = not meta[1] and not (most_active and active >= most_active)
-    -- Nothing else comes due at the same instant, but for what the bound of a promotion left over.
-    if promoted == MOST_PROMOTED then
-      promoted = promote_due(base, claim.now, open)
+    if not promoted then
+      promote_due(base, claim.now, open)
+      promoted = true
     end
-    local wanted, limited = promoted == MOST_PROMOTED and 1 or claim.count - #taken, 0
+    local wanted, limited = claim.count - #taken, 0
     if max then
       wanted, limited = within_rate(base, max, wanted)
     end
@@ -156,12 +199,15 @@ local function take_jobs(base, claim)
     if not open then
       return { taken, 0, 0, 1 }
     end
-    local ids = pop_ready(base, most_active and math.min(wanted, most_active - active) or wanted)
+    local most = most_active and math.min(wanted, most_active - active) or wanted
+    local ids, scores = pop_next(base, most, claim)
     if #ids == 0 then
       redis.call('DEL', base .. 'pc')
       return { taken, 0, next_due(base), 0 }
     end
-    activate_all(base, ids, claim, max, window, taken)
+    if activate_all(base, ids, scores, claim, max, window, taken) then
+      return { taken, 0, 0, 2 }
+    end
     active = active + #ids
   end
   return { taken, 0, 0, 0 }
