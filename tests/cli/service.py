@@ -30,8 +30,8 @@ from toril import Worker
 
 async def work(job):
     do = job.data or {}
-    if "leak" in do:
-        LEAK.append(bytearray(os.urandom(1024)) * do["leak"] * 1024)
+    for _ in range(do.get("leak", 0)):
+        LEAK.append(bytearray(os.urandom(1024)) * 1024)
     await asyncio.sleep(do.get("seconds", 0))
     if do.get("exit"):
         os._exit(do["exit"])

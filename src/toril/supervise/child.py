@@ -40,6 +40,7 @@ class Child:
         self._process = process
         self._link = link
         self._hear = hear
+        self._told = False
         self._life = asyncio.create_task(self._follow())
 
     @classmethod
@@ -104,8 +105,10 @@ class Child:
 
     def stop(self) -> None:
         """Tell it to leave in order; told again, it leaves at once."""
+        # Two signals of the same number may be one to who receives them.
+        number, self._told = (signal.SIGINT if self._told else signal.SIGTERM), True
         with suppress(ProcessLookupError):
-            self._process.terminate()
+            self._process.send_signal(number)
 
     def kill(self) -> None:
         """End it and all that it has started."""
