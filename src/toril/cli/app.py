@@ -54,7 +54,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Operate": (worker.worker, doctor.doctor),
 }
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="toril",
     help="Background jobs on Redis or Valkey: look into queues, change them, keep them well.",
     no_args_is_help=True,

@@ -16,7 +16,7 @@ Home = Annotated[
     ),
 ]
 
-app = typer.Typer(help="Start, stop and look at the embedded server.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(help="Start, stop and look at the embedded server.", no_args_is_help=True)
 
 
 def _location(settings: Settings, home: str | None) -> str | None:

@@ -34,6 +34,8 @@ _FIRST_PAUSE = 0.1
 class Fed(Protocol):
     """Who gets the jobs that the feeder takes, and hears what became of those it settled."""
 
+    @property
+    def behind(self) -> bool: ...
     def start_jobs(self, records: Sequence[JobRecord]) -> None: ...
     def settled(self, settling: Settling, answer: Any) -> None: ...
     def unsettled(self, settling: Settling) -> None: ...
@@ -157,6 +159,11 @@ class Feeder:
                 self._idle.set()
             await self._work.wait()
 
+    def all_started(self) -> None:
+        """Slots have got to all jobs. If others are free, their call need not wait until some are settled."""
+        if self._under_way and self._has_room():
+            self._call_beside()
+
     def _call_beside(self) -> None:
         """Don't wait for the answers to calls under way, as long as there is room for more."""
         if self._under_way < self._pace.room and (call := self._next_call()):
@@ -198,8 +205,11 @@ class Feeder:
 
     def _is_full(self) -> bool:
         """Whether a call would carry as many jobs as it may, there or back."""
-        share = self._share()
-        return len(self._done) >= share or self._wanted() >= share
+        return len(self._done) >= self._share() or self._has_room()
+
+    def _has_room(self) -> bool:
+        """Whether slots for a whole call are free, and really are: what is there was got to by a slot."""
+        return not self._slots.behind and self._wanted() >= self._share()
 
     def _claim(self, count: int) -> Claim:
         if self._pool.shared:
@@ -293,9 +303,6 @@ class Feeder:
         enough = got == claim.count or taken.more
         self._hopeful = enough or words != self._words
         self._learn(claim, got, enough=enough)
-        if self._wanted() == self._share():
-            # Slots for a whole call are free: it need not wait until others are settled.
-            self._call_beside()
         if taken.limited_ms > 0:
             self._rest(taken.limited_ms)
         elif not self._hopeful:

@@ -112,6 +112,11 @@ class Lane:
 
     # --- one job ---
 
+    @property
+    def behind(self) -> bool:
+        """Whether jobs that were handed to the slots were not begun yet."""
+        return self._slots.behind
+
     def start_jobs(self, records: Sequence[JobRecord]) -> None:
         """Hand jobs that were taken to the slots."""
         jobs = [Job.of(record, self._link) for record in records]

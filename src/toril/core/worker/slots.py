@@ -21,11 +21,13 @@ class Slots:
 
     Attributes:
         run: Runs one job; it never raises. To be set before jobs are given.
+        all_started: Called when a slot has got to the last job that was given.
         running: Jobs that are run now.
         stopping: Whether what runs is being cancelled.
     """
 
     run: Callable[[Job], Awaitable[None]]
+    all_started: Callable[[], None]
 
     def __init__(self) -> None:
         self._inbox: deque[Job] = deque()
@@ -33,6 +35,11 @@ class Slots:
         self._tasks: set[asyncio.Task[None]] = set()
         self.running: set[Job] = set()
         self.stopping: bool = False
+
+    @property
+    def behind(self) -> bool:
+        """Whether there are jobs that no slot has got to yet."""
+        return bool(self._inbox)
 
     def give(self, jobs: Iterable[Job]) -> None:
         """Jobs to run as soon as slots get to them."""
@@ -68,6 +75,8 @@ class Slots:
             self.running.add(job)
             if self._inbox:
                 self._wake()
+            else:
+                self.all_started()
             await self.run(job)
             self.running.discard(job)
             if self.stopping:

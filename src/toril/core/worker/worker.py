@@ -146,7 +146,9 @@ class Worker(ManualWorker):
             return
         self._vitals.now_ms = access.store.now_ms
         self._make_lanes(access)
-        self._slots.run = self._lanes[self.ref].run if len(self._lanes) == 1 else self._run_in_lane
+        only = self._lanes[self.ref] if len(self._lanes) == 1 else None
+        self._slots.run = only.run if only else self._run_in_lane
+        self._slots.all_started = only.feeder.all_started if only else self._all_started
         for lane in self._lanes.values():
             lane.start(taking=not self._paused)
         self._duties.begin(self._vitals.watch)
@@ -180,6 +182,10 @@ class Worker(ManualWorker):
             self._pool.join(lane.feeder, weight)
         if not settings.skip_lock_renewal:
             self._locks.start()
+
+    def _all_started(self) -> None:
+        for lane in self._lanes.values():
+            lane.feeder.all_started()
 
     def _run_in_lane(self, job: Job) -> Awaitable[None]:
         return self._lanes[job.queue].run(job)
