@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 
-from toril.core.worker.run import Settling
 from toril.model.outcome import reason_of
 
 
@@ -24,19 +24,9 @@ class Tally:
     def __init__(self) -> None:
         self.completed = 0
         self.failed = 0
-        self.names: dict[bytes, int] = {}
+        self.names: defaultdict[bytes, int] = defaultdict(int)
         self.error: str | None = None
         self.error_at = 0.0
-
-    def count(self, settling: Settling) -> None:
-        """A job was settled."""
-        if settling.error is None:
-            self.completed += 1
-        elif getattr(settling.settlement, "fields", None):
-            self.failed += 1
-            self.met(settling.error)
-        name = settling.job.fields.get(b"name", b"")
-        self.names[name] = self.names.get(name, 0) + 1
 
     def met(self, error: BaseException) -> None:
         """An error, of a job or beside them."""
@@ -45,5 +35,5 @@ class Tally:
 
     def take_names(self) -> dict[str, int]:
         """The counts by name; they begin anew."""
-        names, self.names = self.names, {}
+        names, self.names = self.names, defaultdict(int)
         return {name.decode("utf-8", "replace"): count for name, count in names.items()}

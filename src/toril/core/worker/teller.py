@@ -31,18 +31,17 @@ class Teller:
     Attributes:
         queue: The queue it speaks of.
         signals: The listeners of the worker.
-        tally: Counts what is told; none for a worker that does one thing at a time.
+        tally: Counts what is told.
     """
 
     def __init__(self, queue: QueueRef, signals: Signals, tally: Tally | None = None) -> None:
         self.queue = queue
         self.signals = signals
-        self.tally = tally
+        self.tally = tally or Tally()
 
     def report(self, error: BaseException) -> None:
         """Tell of an error that is nobody's job; logged when no one listens."""
-        if self.tally is not None:
-            self.tally.met(error)
+        self.tally.met(error)
         if not self.signals.heard("error"):
             _logger.error("worker error", exc_info=error, extra={"queue": self.queue.name})
         self.signals.tell("error", error)
@@ -53,13 +52,17 @@ class Teller:
 
     def settled(self, settling: Settling) -> None:
         """A settlement was carried out; told if the job, or its attempt, has come to an end by it."""
-        if self.tally is not None:
-            self.tally.count(settling)
+        tally = self.tally
+        tally.names[settling.job.fields.get(b"name", b"")] += 1
         if settling.error is None:
+            tally.completed += 1
             if self.signals.heard("completed"):
                 self.signals.tell("completed", _with_outcome(settling), settling.result)
-        elif getattr(settling.settlement, "fields", None) and self.signals.heard("failed"):
-            self.signals.tell("failed", _with_outcome(settling), settling.error, "active")
+        elif getattr(settling.settlement, "fields", None):
+            tally.failed += 1
+            tally.met(settling.error)
+            if self.signals.heard("failed"):
+                self.signals.tell("failed", _with_outcome(settling), settling.error, "active")
 
 
 def _with_outcome(settling: Settling) -> Job:
