@@ -38,10 +38,7 @@ local function recover(id)
   return true
 end
 
--- Apart from the gate below, which workers of BullMQ pass as well.
-if call('SET', base .. 'toril:workers-check', now, 'PX', interval_ms, 'NX') then
-  tell_lost_workers()
-end
+tell_lost_workers(now, interval_ms)
 if call('SET', base .. 'stalled-check', now, 'PX', interval_ms, 'NX') == false then
   return {}
 end
