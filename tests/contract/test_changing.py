@@ -242,6 +242,32 @@ async def test_a_waiter_hears_of_a_job(teller: Teller) -> None:
         await waiter.close()
 
 
+async def test_a_waiter_knows_whether_there_is_anything_new(teller: Teller, database: Database) -> None:
+    waiter = teller.store.waiter(teller.queue, None)
+    try:
+        assert await waiter.is_quiet(0)
+        assert not await waiter.is_quiet(START_MS + 60_000)
+        await teller.add(delay=60)
+        assert await waiter.is_quiet(START_MS + 60_000)
+        assert not await waiter.is_quiet(START_MS + 59_999)
+        assert not await waiter.is_quiet(0)
+        await teller.add(priority=7)
+        assert not await waiter.is_quiet(START_MS + 60_000)
+        database.command("DEL", teller.key("prioritized"), teller.key("delayed"))
+        assert await waiter.is_quiet(0)
+        await teller.add()
+        assert not await waiter.is_quiet(0)
+    finally:
+        await waiter.close()
+
+
+async def test_what_may_be_lost_is_an_active_job(teller: Teller) -> None:
+    await teller.add()
+    assert not await teller.store.jobs.may_be_lost(teller.queue)
+    await teller.take(1)
+    assert await teller.store.jobs.may_be_lost(teller.queue)
+
+
 async def test_a_waiter_can_be_closed_while_it_waits(teller: Teller, database: Database) -> None:
     waiter = teller.store.waiter(teller.queue, "w1")
     waiting = asyncio.create_task(waiter.wait(5))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from tests.contract.story import Add, Change, Forward, NewPlan, Renew, Report, Settle, Step, Take
 from tests.support.clock import START_MS, Clock

@@ -31,9 +31,14 @@ async def test_workers_are_found_by_their_connections(
     workers = {worker.name: worker for worker in await queue.get_workers()}
     assert set(workers) == {"alice:w:2", None}
     assert all(worker.id.isdigit() and worker.age >= worker.idle >= 0 for worker in workers.values())
-    assert workers[None].fields["cmd"] == "bzpopmin"
+    await eventually(lambda: _waits(queue))
     assert await new_queue("other").get_workers_count() == 1
     assert await new_queue("task").get_workers_count() == 0
+
+
+async def _waits(queue: Queue) -> bool:
+    [nameless] = [worker for worker in await queue.get_workers() if worker.name is None]
+    return nameless.fields["cmd"] == "bzpopmin"
 
 
 async def _has_workers(queue: Queue, count: int) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, TypeVar, Unpack
+
+import msgspec
 
 from toril.core.middleware import JobDraft
 from toril.core.payload import byte_length, encode
@@ -114,8 +115,7 @@ def _named(node: Mapping[str, Any]) -> str:
     return f"{node.get('name')} in {node.get('queueName')}"
 
 
-@dataclass(slots=True)
-class Planned:
+class Planned(msgspec.Struct):
     """A job of a tree that is about to be added.
 
     Attributes:
@@ -128,7 +128,7 @@ class Planned:
     queue: QueueRef
     job: NewJob
     outer: str | None = None
-    children: list[Planned] = field(default_factory=list["Planned"])
+    children: list[Planned] = msgspec.field(default_factory=list["Planned"])
 
     @property
     def key(self) -> str:
@@ -136,13 +136,12 @@ class Planned:
         return self.queue.job_key(str(self.job.id))
 
 
-@dataclass(slots=True)
-class Sketched:
+class Sketched(msgspec.Struct):
     """A job of a tree as it was written, at its place in the tree."""
 
     flow: Flow
     parent: Sketched | None
-    children: list[Sketched] = field(default_factory=list["Sketched"])
+    children: list[Sketched] = msgspec.field(default_factory=list["Sketched"])
 
 
 def sketched(flows: Iterable[object]) -> list[Sketched]:

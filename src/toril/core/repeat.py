@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
+
+import msgspec
 
 from toril.core.payload import encode
 from toril.model.duration import datetime_to_ms, ms_to_datetime
@@ -19,8 +20,7 @@ RepeatStrategy: TypeAlias = Callable[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Iteration:
+class Iteration(msgspec.Struct, frozen=True):
     """A job that a scheduler shall make.
 
     Attributes:

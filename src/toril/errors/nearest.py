@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like this one; ``None`` if none is."""
+    # Loaded here: it is needed only when something is wrong already.
+    from difflib import get_close_matches
+
     near = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return near[0] if near else None
 

@@ -9,6 +9,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from toril.errors import OptionError
 from toril.model.checks import check_int
 from toril.model.duration import Duration, positive_ms
@@ -39,8 +41,7 @@ class Autoscale:
     interval: Duration = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen in one interval.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+import msgspec
 
 # A process gets bigger at its start, and now and then by what it keeps for reuse: that is no steady growth.
 # So many samples are looked at, in parts, of which each must be above all that was before it.
@@ -20,8 +21,7 @@ _SHARE = 0.2
 _ROUNDS, _MOST_NAMES = 300, 10
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """What happened between two looks at a process.
 
     Attributes:

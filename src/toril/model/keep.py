@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, TypeAlias, cast
 
+import msgspec
+
 from toril.errors import OptionError
 from toril.model.checks import check_int, check_mapping, is_number
 from toril.model.duration import MAX_MS, Duration, to_ms
@@ -54,8 +56,7 @@ class Keep:
 KeepOption: TypeAlias = bool | int | Keep | Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(msgspec.Struct, frozen=True):
     """What to do with a job that finishes, and with those before it.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from toril.errors import (
     AlreadyMoved,
@@ -36,42 +37,36 @@ _BY_CHILDREN = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """The attempt failed, and no other follows."""
 
     error: BaseException
 
 
-@dataclass(frozen=True, slots=True)
-class TryAgain:
+class TryAgain(msgspec.Struct, frozen=True):
     """The attempt failed, and another follows: after the job's own backoff, or after ``delay``."""
 
     error: BaseException
     delay: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(msgspec.Struct, frozen=True):
     """The handler wants to be called later; not an attempt."""
 
     steer: Delay
 
 
-@dataclass(frozen=True, slots=True)
-class BackToWait:
+class BackToWait(msgspec.Struct, frozen=True):
     """The job waits again; not an attempt. ``limit`` closes the whole queue for a while."""
 
     limit: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChildrenFirst:
+class ChildrenFirst(msgspec.Struct, frozen=True):
     """The job waits for its children; not an attempt."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeaveAlone:
+class LeaveAlone(msgspec.Struct, frozen=True):
     """The handler has moved the job itself."""
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
+
+import msgspec
 
 from toril.errors import OptionError
 from toril.model.checks import check_bool, check_int, check_text, is_number
-from toril.model.cron import Cron
-from toril.model.cron.zones import find_zone
 from toril.model.duration import LAST_MS, Duration, datetime_to_ms, positive_ms, to_ms
+
+if TYPE_CHECKING:
+    from toril.model.cron import Cron
 
 #: What becomes of a run whose time has passed before a worker took it.
 Missed: TypeAlias = Literal["once", "skip"]
@@ -58,8 +60,7 @@ class ScheduleOptions(TypedDict, total=False):
     now are left out. Only workers of toril know ``"skip"``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """When a job scheduler runs, checked.
 
     Attributes:
@@ -134,12 +135,17 @@ class Schedule:
         Raises:
             OptionError: The line is wrong or never fires, or there is no such time zone.
         """
-        if self.pattern is None:
-            if self.tz is not None:
-                # An interval has no use for its time zone, but a wrong one is a slip all the same.
-                find_zone(self.tz, "tz")
+        if self.pattern is None and self.tz is None:
             return self
-        return replace(self, cron=Cron.parse(self.pattern, self.tz, option))
+        # Loaded here: most programs have neither cron lines nor time zones.
+        from toril.model.cron import Cron
+        from toril.model.cron.zones import find_zone
+
+        if self.pattern is None:
+            # An interval has no use for its time zone, but a wrong one is a slip all the same.
+            find_zone(self.tz, "tz")
+            return self
+        return msgspec.structs.replace(self, cron=Cron.parse(self.pattern, self.tz, option))
 
     def stored(self, count: int) -> dict[str, Any]:
         """The ``repeat`` option of the job that is the ``count``-th of this schedule."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from toril.errors import OptionError
 from toril.model.event import Event, gap
@@ -44,8 +45,7 @@ class StreamId(NamedTuple):
 BEGINNING = StreamId(0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A place in a stream: behind an entry.
 
     Attributes:
@@ -77,8 +77,7 @@ def check_event_id(value: object) -> Place | None:
 Entry = tuple[bytes, Mapping[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """A stream as it was at one moment, and its entries behind a place.
 
     Attributes:
@@ -98,8 +97,7 @@ class Look:
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """What a look has brought.
 
     Attributes:

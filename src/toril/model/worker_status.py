@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class RunningJob:
+
+class RunningJob(msgspec.Struct, frozen=True):
     """A job that a worker runs.
 
     Attributes:
@@ -23,8 +23,7 @@ class RunningJob:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerStatus:
+class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How a worker is, as it tells itself.
 
     Attributes:
@@ -67,7 +66,7 @@ class WorkerStatus:
     last_error_at: datetime | None
     rss: int
     loop_lag: float
-    growth: dict[str, int] = field(default_factory=dict[str, int])
+    growth: dict[str, int] = {}
     health: str
     started_at: datetime | None
     told_at: datetime

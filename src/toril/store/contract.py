@@ -54,6 +54,10 @@ class JobStore(Protocol):
         at_ms: int,
         again: bool = False,
     ) -> Settled: ...
+    async def may_be_lost(self, queue: QueueRef) -> bool:
+        """Whether there is anything that can be lost with a worker: an active job, or a scheduler."""
+        ...
+
     async def recover_stalled(self, queue: QueueRef, most_stalled: int, interval_ms: int) -> list[str]: ...
     async def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> list[str]: ...
     async def get(self, queue: QueueRef, id: str) -> JobRecord | None: ...
@@ -174,6 +178,17 @@ class Waiter(Protocol):
 
     async def wait(self, timeout: float) -> int | None:
         """Wait for word of a job: when to look (ms since the epoch, 0 is now), or ``None`` after ``timeout``.
+
+        Raises:
+            StoreUnavailable: The connection is lost; the next call opens a new one.
+        """
+        ...
+
+    async def is_quiet(self, next_due_ms: int) -> bool:
+        """Whether no job waits and the next delayed one is due at ``next_due_ms``; 0 if none is delayed.
+
+        Much cheaper than to try to take a job in vain. It knows nothing of what keeps jobs from being taken:
+        with jobs of a paused queue there is no quiet.
 
         Raises:
             StoreUnavailable: The connection is lost; the next call opens a new one.

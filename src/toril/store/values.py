@@ -92,8 +92,7 @@ class AwaitChildren(msgspec.Struct, array_like=True, tag="children"):
 Settlement = Finish | RetryNow | DelayJob | GiveBack | AwaitChildren
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Who takes jobs, and on what terms.
 
     Attributes:
@@ -115,8 +114,7 @@ class Claim:
     after_success: bool = False
 
 
-@dataclass(slots=True)
-class Taken:
+class Taken(msgspec.Struct):
     """Jobs that were taken, and why there are not more.
 
     Attributes:
@@ -126,15 +124,14 @@ class Taken:
         more: More are ready, but these are large enough for one answer.
     """
 
-    jobs: list[JobRecord] = field(default_factory=list[JobRecord])
+    jobs: list[JobRecord] = msgspec.field(default_factory=list[JobRecord])
     limited_ms: int = 0
     next_due_ms: int = 0
     closed: bool = False
     more: bool = False
 
 
-@dataclass(slots=True)
-class Settled:
+class Settled(msgspec.Struct):
     """Answers to settlements, in order: a number, or why it was refused."""
 
     answers: list[int | JobError]
@@ -148,8 +145,7 @@ class Added(msgspec.Struct, frozen=True):
     existing: JobRecord | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Obliteration:
+class Obliteration(msgspec.Struct, frozen=True, kw_only=True):
     """How far the removal of a whole queue has come.
 
     Attributes:
@@ -200,16 +196,14 @@ class Dependencies:
         return {*self.processed, *self.unprocessed, *self.ignored, *self.failed}
 
 
-@dataclass(frozen=True, slots=True)
-class PendingChild:
+class PendingChild(msgspec.Struct, frozen=True):
     """A child that a job waits for: its key, and its state or ``missing``."""
 
     key: str
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """How far a walk through a state has come; to be handed back to the store that made it.
 
     Attributes:
@@ -220,8 +214,7 @@ class Mark:
     anchors: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(msgspec.Struct, frozen=True):
     """A child of a job: its key, what is stored with it, and its job unless that is gone."""
 
     key: str
@@ -229,16 +222,14 @@ class Child:
     job: JobRecord | None
 
 
-@dataclass(frozen=True, slots=True)
-class Children:
+class Children(msgspec.Struct, frozen=True):
     """Some children of a job, and how many there are in all."""
 
     items: list[Child]
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class MetricsRecord:
+class MetricsRecord(msgspec.Struct, frozen=True):
     """Counts of finished jobs as they are stored.
 
     Attributes:
@@ -278,8 +269,7 @@ class Producer(msgspec.Struct, array_like=True):
     deid: str | bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StoredScheduler:
+class StoredScheduler(msgspec.Struct, frozen=True):
     """A job scheduler: when it runs next, and its stored fields."""
 
     id: str
@@ -287,8 +277,7 @@ class StoredScheduler:
     fields: Fields
 
 
-@dataclass(frozen=True, slots=True)
-class LostIteration:
+class LostIteration(msgspec.Struct, frozen=True):
     """A scheduler whose job is gone or done without a successor, and the fields of that job, if any."""
 
     scheduler: StoredScheduler

@@ -1,11 +1,15 @@
-"""One call of a feeder: what it carries, and how much of that."""
+"""One call of a feeder: what it carries, how much of that, and who hears what came of it."""
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
 
 from toril.core.worker.run import Settling
+from toril.model.job import JobRecord
 from toril.store.values import Claim, Finish
 
 #: Jobs in one call: enough to share its cost, and below 3 ms of the server's time.
@@ -14,8 +18,19 @@ MOST_A_CALL = 50
 _HEAVIEST_CALL = 1_000_000
 
 
-@dataclass(slots=True)
-class Call:
+class Fed(Protocol):
+    """Who gets the jobs that the feeder takes, and hears what became of those it settled."""
+
+    @property
+    def behind(self) -> bool: ...
+    def start_jobs(self, records: Sequence[JobRecord]) -> None: ...
+    def settled(self, settling: Settling, answer: Any) -> None: ...
+    def unsettled(self, settling: Settling) -> None: ...
+    def report(self, error: BaseException) -> None: ...
+    def drained(self) -> None: ...
+
+
+class Call(msgspec.Struct):
     """One call to the store, kept until it is answered."""
 
     settlings: list[Settling]

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
+
+import msgspec
 
 #: How queues share slots: by their weights, or the earlier ones first.
 Policy = Literal["weighted", "strict"]
@@ -21,8 +22,7 @@ Policy = Literal["weighted", "strict"]
 _NEAR = 1e-6
 
 
-@dataclass(slots=True)
-class Want:
+class Want(msgspec.Struct):
     """What a queue has of the slots, and would like to have.
 
     Attributes:
@@ -39,8 +39,7 @@ class Want:
     turn: float = 0.0
 
 
-@dataclass(slots=True)
-class Grant:
+class Grant(msgspec.Struct):
     """So many free slots are for this queue; ``fare`` is what the one that does not divide costs it."""
 
     slots: int = 0

@@ -11,36 +11,21 @@ import asyncio
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
 
 from toril.core.worker.aging import Aging
-from toril.core.worker.calls import MOST_A_CALL, Call, take_load
+from toril.core.worker.calls import MOST_A_CALL, Call, Fed, take_load
 from toril.core.worker.pool import Pool
 from toril.core.worker.run import Settling
 from toril.core.worker.settings import Settings
 from toril.errors import StoreError
-from toril.model.job import JobRecord
 from toril.model.names import QueueRef
 from toril.model.pace import Pace
-from toril.store.contract import Store
+from toril.store.contract import Store, Waiter
 from toril.store.values import Claim, Settled, Taken
 
 # Pauses between tries when the server does not answer, in seconds; the longest is `run_retry_delay`.
 _FIRST_PAUSE = 0.1
-
-
-class Fed(Protocol):
-    """Who gets the jobs that the feeder takes, and hears what became of those it settled."""
-
-    @property
-    def behind(self) -> bool: ...
-    def start_jobs(self, records: Sequence[JobRecord]) -> None: ...
-    def settled(self, settling: Settling, answer: Any) -> None: ...
-    def unsettled(self, settling: Settling) -> None: ...
-    def report(self, error: BaseException) -> None: ...
-    def drained(self) -> None: ...
 
 
 class Feeder:
@@ -360,14 +345,14 @@ class Feeder:
             while True:
                 await self._quiet.wait()
                 try:
-                    heard = await self._hear(waiter.wait)
+                    heard = await self._hear(waiter)
                     self._deaf.pop("listening", None)
                     pause = _FIRST_PAUSE
                 except StoreError as error:
                     self._lost("listening", error)
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, self._settings.run_retry_delay)
-                    await self._probe(waiter.wait)
+                    await self._probe(waiter)
                     heard = True
                 if heard:
                     self._quiet.clear()
@@ -379,19 +364,25 @@ class Feeder:
             self._deaf.pop("listening", None)
             await waiter.close()
 
-    async def _probe(self, wait: Callable[[float], Any]) -> None:
+    async def _probe(self, waiter: Waiter) -> None:
         """Whether the server can be heard again. A word that comes is heeded: all is looked at anyway."""
         with suppress(StoreError):
-            await wait(0)
+            await waiter.wait(0)
             self._deaf.pop("listening", None)
 
-    async def _hear(self, wait: Callable[[float], Any]) -> bool:
-        """Wait until a job may be had: at a word, or to look anyway. False if the alarm has seen to it."""
+    async def _hear(self, waiter: Waiter) -> bool:
+        """Wait until a job may be had: at a word, or because one is there without word of it."""
         while True:
             due_ms, timeout = self._due_ms, self._settings.drain_delay
             if due_ms:
-                timeout = max(due_ms - self._store.now_ms(), 0) / 1000
-            word = await wait(timeout)
-            if not word or word <= self._store.now_ms():
-                return word is not None or self._due_ms == due_ms
+                timeout = min(timeout, max(due_ms - self._store.now_ms(), 0) / 1000)
+            word = await waiter.wait(timeout)
+            if word is None:
+                return self._due_ms == due_ms and await self._is_time_to_look(waiter, due_ms)
+            if word <= self._store.now_ms():
+                return True
             self._expect(min(self._due_ms, word) if self._due_ms else word)
+
+    async def _is_time_to_look(self, waiter: Waiter, due_ms: int) -> bool:
+        """After a wait without word, which may have been lost, and which the alarm did not end."""
+        return 0 < due_ms <= self._store.now_ms() or not await waiter.is_quiet(due_ms)

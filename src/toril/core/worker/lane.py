@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from toril.core.connection import StoreLink
 from toril.core.job import Job
@@ -29,8 +30,7 @@ from toril.store.contract import Store
 from toril.store.values import AwaitChildren, GiveBack
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(msgspec.Struct, frozen=True):
     """What the lanes of a worker have in common."""
 
     store: Store

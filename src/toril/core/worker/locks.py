@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from toril.core.worker.settings import Settings
 from toril.errors import StoreError
@@ -22,8 +23,7 @@ _logger = logging.getLogger(__name__)
 _LAG_WARNING = 1.0
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(msgspec.Struct):
     token: str
     renewed_at: float
 

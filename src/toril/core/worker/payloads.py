@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -102,7 +101,7 @@ def _step(place: int | str) -> str:
     if isinstance(place, int):
         return f"[{place}]"
     name = place if len(place) <= _MOST_NAME else place[: _MOST_NAME - 3] + "..."
-    return f".{name}" if name.isidentifier() else f"[{json.dumps(name, ensure_ascii=False)}]"
+    return f".{name}" if name.isidentifier() else f"[{msgspec.json.encode(name).decode()}]"
 
 
 def _is_pydantic(member: Any) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from toril.core.worker.fair import DEALS, Grant, Policy, Want
 
@@ -32,12 +33,11 @@ class Eater(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Member:
+class _Member(msgspec.Struct):
     eater: Eater
     weight: float
     turn: float = 0.0
-    grant: Grant = field(default_factory=Grant)
+    grant: Grant = msgspec.field(default_factory=Grant)
 
 
 class Pool:

@@ -7,7 +7,6 @@ import inspect
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -53,8 +52,7 @@ _STOP = -1
 _BUILT_IN = ("fixed", "exponential")
 
 
-@dataclass(slots=True)
-class Settling:
+class Settling(msgspec.Struct):
     """A job that was run, and what shall become of it.
 
     Attributes:

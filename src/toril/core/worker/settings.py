@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypedDict, cast
+
+import msgspec
 
 from toril.core.middleware import RunMiddleware, check_middleware
 from toril.core.repeat import RepeatStrategy
@@ -87,8 +88,7 @@ class WorkerOptions(TypedDict, total=False):
     on_stop: Hook | None
 
 
-@dataclass(slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, kw_only=True):
     """The options of a worker, in the units the worker counts in."""
 
     name: str | None = None
@@ -109,11 +109,13 @@ class Settings:
     run_retry_delay: float = 15.0
     maximum_rate_limit_delay: float = 30.0
     limit: tuple[int, int] | None = None
-    keep_completed: Retention = field(default_factory=Retention)
+    keep_completed: Retention = msgspec.field(default_factory=Retention)
     remove_on_complete: Any = None
     remove_on_fail: Any = None
     metrics_points: int | None = None
-    backoff_strategies: Mapping[str, BackoffStrategy] = field(default_factory=dict[str, BackoffStrategy])
+    backoff_strategies: Mapping[str, BackoffStrategy] = msgspec.field(
+        default_factory=dict[str, BackoffStrategy]
+    )
     repeat_strategy: RepeatStrategy | None = None
     middleware: Sequence[RunMiddleware] = ()
     on_start: Hook | None = None

@@ -37,8 +37,9 @@ class Rescue:
         """Look at once, then each time the interval is over, until cancelled."""
         while True:
             try:
-                await self.jobs()
-                await self.schedulers()
+                if await self._store.jobs.may_be_lost(self._teller.queue):
+                    await self.jobs()
+                    await self.schedulers()
             except StoreError as error:
                 self._teller.report(error)
             await asyncio.sleep(self._interval_ms / 1000)

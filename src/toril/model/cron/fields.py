@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from toril.errors.nearest import nearest
 
@@ -23,8 +24,7 @@ class FieldError(Exception):
     """A field is wrong; the text says how, in words that follow its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True):
     """What a field may hold.
 
     Attributes:
@@ -64,8 +64,7 @@ DAY_OF_WEEK = Kind("day of week", 0, 7, _WEEKDAYS, "L#")
 KINDS = (SECOND, MINUTE, HOUR, DAY_OF_MONTH, MONTH, DAY_OF_WEEK)
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True):
     """A field, understood.
 
     Attributes:

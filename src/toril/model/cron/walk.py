@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import TypeAlias
+
+import msgspec
 
 from toril.model.cron.days import Days
 from toril.model.duration import EPOCH
@@ -17,8 +18,7 @@ _DAY = timedelta(days=1)
 Ymd: TypeAlias = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(msgspec.Struct, frozen=True):
     """What of a day fits a line.
 
     Attributes:

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+import msgspec
 
 from toril.errors import OptionError, StoreUnavailable
 from toril.store.redis.wire import ServerError, Wire, Word
@@ -26,8 +27,7 @@ _TLS_CHECKS = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required":
 _OPTIONS = ("db", "username", "password", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """A server's URL, in parts.
 
     Attributes:
@@ -44,7 +44,7 @@ class Address:
     path: str = ""
     service: str = ""
     tls: bool = False
-    options: Mapping[str, str] = field(default_factory=dict[str, str])
+    options: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
 
     @classmethod
     def parse(cls, url: str) -> Address:

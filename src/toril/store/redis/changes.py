@@ -132,6 +132,11 @@ class JobChanges:
         lost = await self._connection.run("renew", queue, pack_locks(locks), lock_ms)
         return [id.decode() for id in lost]
 
+    async def may_be_lost(self, queue: QueueRef) -> bool:
+        """Whether a job is active or a scheduler there; one plain command, since idle workers ask it."""
+        keys = (queue.base + what for what in ("active", "stalled", "repeat"))
+        return bool(await self._connection.command("EXISTS", *keys))
+
     async def recover_stalled(self, queue: QueueRef, most_stalled: int, interval_ms: int) -> list[str]:
         """Give back the jobs of workers that are gone."""
         ids = await self._connection.run("recover", queue, most_stalled, interval_ms, self._now_ms())

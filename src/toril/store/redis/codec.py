@@ -29,6 +29,9 @@ from toril.store.values import Claim, Taken
 
 pack: Callable[[object], bytes] = msgspec.msgpack.Encoder().encode
 
+#: Of the scores of delayed jobs. Source: BullMQ 6.7.
+SLOTS_PER_MS = 4096
+
 _REFUSALS: dict[int, tuple[type[JobError], str]] = {
     -1: (JobNotFound, "there is no job {id} in queue {queue} ({verb})"),
     -2: (LockLost, "the lock of job {id} in queue {queue} is lost ({verb})"),

@@ -8,15 +8,13 @@ from typing import Any
 
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef, split_job_key
-from toril.store.redis.codec import fields_of, pack, text
+from toril.store.redis.codec import SLOTS_PER_MS, fields_of, pack, text
 from toril.store.redis.connection import Connection
 from toril.store.redis.watching import Watching
 from toril.store.values import Child, Children, Mark, MetricsRecord
 
 _STORED_NAMES = {"waiting": "wait"}
 _LISTS = ("wait", "active", "paused")
-# Source: BullMQ 6.7, scores of delayed jobs.
-_SLOTS_PER_MS = 4096
 
 # What a call reads at most, so that it stays below 3 ms of the server's time: hashes of jobs, and ids.
 _HASHES = 250
@@ -54,7 +52,7 @@ class QueueReading(Watching):
 
     async def delayed_before(self, queue: QueueRef, before_ms: int) -> int:
         """How many delayed jobs are due before this instant."""
-        bound = f"({before_ms * _SLOTS_PER_MS}"
+        bound = f"({before_ms * SLOTS_PER_MS}"
         return await self._connection.command("ZCOUNT", queue.base + "delayed", "-inf", bound)
 
     async def page(

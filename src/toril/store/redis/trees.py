@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from toril.model.names import QueueRef
 from toril.store.redis.codec import pack, text
@@ -18,8 +19,7 @@ _LISTED_A_CALL = 5000
 _LISTS = ("active", "paused", "wait")
 
 
-@dataclass(slots=True)
-class _Branch:
+class _Branch(msgspec.Struct):
     """A job below the root.
 
     Attributes:
@@ -32,7 +32,7 @@ class _Branch:
     base: str
     depth: int
     guarded: bool
-    parents: list[str] = field(default_factory=list[str])
+    parents: list[str] = msgspec.field(default_factory=list[str])
 
 
 class LargeTree:

@@ -11,6 +11,7 @@ from toril.errors import StoreUnavailable
 from toril.model.names import QueueRef
 from toril.store.redis.address import Address
 from toril.store.redis.changes import pack_locks
+from toril.store.redis.codec import SLOTS_PER_MS
 from toril.store.redis.connection import Connection
 from toril.store.redis.wire import Word
 
@@ -66,7 +67,7 @@ class RedisWaiter:
 
     def __init__(self, address: Address, queue: QueueRef, worker: str | None) -> None:
         self._ear = Ear(address, client_name(queue, f":w:{worker}" if worker else ""))
-        self._key = queue.base + "marker"
+        self._base = queue.base
 
     async def wait(self, timeout: float) -> int | None:
         """Wait for word of a job, at most ``timeout`` seconds (bounded by what servers take).
@@ -75,8 +76,21 @@ class RedisWaiter:
             When to look: ms since the epoch, 0 for now; ``None`` when no word came.
         """
         timeout = min(max(timeout, _SHORTEST), _LONGEST)
-        word = await self._ear.ask(timeout, "BZPOPMIN", self._key, f"{timeout:.3f}")
+        word = await self._ear.ask(timeout, "BZPOPMIN", self._base + "marker", f"{timeout:.3f}")
         return int(float(word[2])) if word else None
+
+    async def is_quiet(self, next_due_ms: int) -> bool:
+        """Whether no job waits and the next delayed one is due at ``next_due_ms``; 0 if none is delayed.
+
+        Idle workers ask this again and again, so it is one plain command where no job is delayed, else two.
+        """
+        ready, delayed = (self._base + "wait", self._base + "prioritized"), self._base + "delayed"
+        if not next_due_ms:
+            return not await self._ear.ask(0, "EXISTS", *ready, delayed)
+        if await self._ear.ask(0, "EXISTS", *ready):
+            return False
+        first = await self._ear.ask(0, "ZRANGE", delayed, 0, 0, "WITHSCORES")
+        return bool(first) and int(float(first[1])) // SLOTS_PER_MS == next_due_ms
 
     async def close(self) -> None:
         """Close the connection, a wait under way included."""

@@ -10,10 +10,11 @@ import logging
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter
 from typing import Any, Literal, Union, cast
+
+import msgspec
 
 from toril.core.worker.inject.depends import Depends, Scope
 from toril.core.worker.inject.given import CancelToken, JobLogger
@@ -34,8 +35,7 @@ Fact = Literal["job", "log", "cancel"]
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Resource:
+class Resource(msgspec.Struct, frozen=True, eq=False):
     """Something that is made for handlers.
 
     Attributes:
@@ -54,8 +54,7 @@ class Resource:
 Source = Resource | Fact
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What a handler is given beside its job and payload.
 
     Attributes:
@@ -165,8 +164,7 @@ class Planner:
         return self._known[mark]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(msgspec.Struct, frozen=True):
     """Whose parameters are read: a handler's, or those of what makes a resource for it."""
 
     option: str
