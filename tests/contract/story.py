@@ -18,6 +18,8 @@ from toril.store.values import AwaitChildren, DelayJob, Finish, GiveBack, RetryN
 QUEUES = ("a", "b")
 #: Few ids, so that they meet again.
 IDS = ("x", "y", "z")
+#: The parent of a plan is the job that was added last.
+LATEST = -2
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class NewPlan:
 
     Attributes:
         options: As a caller of ``Queue.add`` gives them.
-        parent: Which of the jobs known by then is the parent; -1 is one that does not exist.
+        parent: Which of the jobs known by then is the parent, or ``LATEST``; -1 is one that does not exist.
         waits: It has children of its own that are added later.
     """
 
@@ -146,12 +148,32 @@ class Narrator:
         self._limited = random.random() < 0.3
         # Often there is one queue only, which then has more to tell.
         self._queues = random.choice((QUEUES, QUEUES[:1]))
+        self._families = random.random() < 0.3
 
     def story(self) -> list[Step]:
         """The story."""
         makers = (self._add, self._take, self._settle, self._settle, self._settle, self._turn, self._other)
         steps = [self._random.choice(makers)() for _ in range(self._random.randint(6, 16))]
+        if self._families:
+            for _ in range(self._random.randint(1, 3)):
+                at = self._random.randrange(len(steps))
+                steps[at:at] = self._family()
         return [self._add(), self._take(), *steps]
+
+    def _family(self) -> list[Step]:
+        """A parent with children that are not done, some of which are taken and some complete together."""
+        options = {
+            name: self._random.choice(_OPTIONS[name]) for name in ("delay", "priority") if self._chance(0.2)
+        }
+        children = [NewPlan(parent=LATEST) for _ in range(self._random.randint(1, 8))]
+        above, below = self._queue(), self._queue()
+        finish = self._random.choice((self._plain_finish(), self._plain_failure()))
+        return [
+            Add(above, [NewPlan(options, waits=True)], "many"),
+            Add(below, children, "many"),
+            Take(below, 20, None),
+            Settle(below, self._random.choice((3, 20, 20)), [finish], [], self._random.choice((0, 3)), None),
+        ]
 
     def _chance(self, share: float) -> bool:
         return self._random.random() < share
@@ -212,6 +234,7 @@ class Narrator:
             "plain": self._plain_finish,
             "complete": lambda: self._finish("completed", '{"n": 1}', False),
             "fail": lambda: self._finish("failed", "boom", ["failedReason", "boom", "stacktrace", "[]"]),
+            "fail plainly": self._plain_failure,
             "delay": self._later,
             "retry": lambda: Verb(RetryNow, (self._random.choice("LR"), ["failedReason", "again"])),
             "give back": lambda: Verb(GiveBack),
@@ -221,6 +244,12 @@ class Narrator:
     def _plain_finish(self) -> Verb:
         keep = (self._random.choice((-1, 0)), False, False)
         return Verb(Finish, ("completed", "1", False, 0, keep, self._random.choice((False, 3))))
+
+    def _plain_failure(self) -> Verb:
+        keep = (self._random.choice((-1, -1, 0)), False, False)
+        points, attempts = self._random.choice((False, 3)), self._random.choice((0, 1, 2))
+        fields = ["failedReason", "boom", "stacktrace", "[]"]
+        return Verb(Finish, ("failed", "boom", fields, attempts, keep, points))
 
     def _finish(self, target: str, value: str, fields: list[str] | bool) -> Verb:
         choose = self._random.choice

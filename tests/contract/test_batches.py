@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import randoms
 
-from tests.contract.story import Add, Step, story
+from tests.contract.story import LATEST, Add, Change, NewPlan, Settle, Step, Take, Verb, story
 from tests.contract.worlds import BatchedWorld, World
 from tests.support.database import Dump
 from toril.errors import JobError
+from toril.store.values import Finish
 
 # ms by which the life of a key may differ, since the two worlds are not written to at the same instant.
 _TTL_SLACK = 60_000
@@ -71,7 +72,7 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture
-def pair(url: str, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+def worlds(url: str, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
     # The short way shall be tried again and again where it can't be gone.
     monkeypatch.setattr("toril.store.redis.turns._DETOUR", 0)
 
@@ -85,8 +86,13 @@ def pair(url: str, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> I
 
     pair = runner.run(open_worlds())
     yield pair
-    assert pair.batched.turns > 50
     runner.run(close_worlds(pair))
+
+
+@pytest.fixture
+def pair(worlds: Pair) -> Iterator[Pair]:
+    yield worlds
+    assert worlds.batched.turns > 50
 
 
 async def reduced(pair: Pair, story: Sequence[Step]) -> list[Step]:
@@ -101,6 +107,7 @@ async def reduced(pair: Pair, story: Sequence[Step]) -> list[Step]:
     return left
 
 
+@pytest.mark.timeout(180)  # of a machine that does much else
 @settings(max_examples=300, deadline=None, phases=[Phase.generate], suppress_health_check=_SLOW_BUT_FINE)
 @given(random=randoms(use_true_random=True))
 def test_a_batch_is_what_its_jobs_would_be_one_by_one(
@@ -114,3 +121,35 @@ def test_a_batch_is_what_its_jobs_would_be_one_by_one(
         print(*shorter, sep="\n")
         runner.run(pair.tell(shorter))
         raise
+
+
+_DONE = Verb(Finish, ("completed", "1", False, 0, (-1, False, False), False))
+_FAILED = Verb(Finish, ("failed", "boom", ["failedReason", "boom"], 1, (-1, False, False), False))
+_ALL = 20
+
+
+def _parent_of(*children: NewPlan) -> list[Step]:
+    """A parent with these children, which are taken then."""
+    return [Add("a", [NewPlan(waits=True)], "many"), Add("a", [*children], "many"), Take("a", _ALL, None)]
+
+
+# What two rare things make when they meet.
+_RARE: dict[str, list[Step]] = {
+    "a child is done for which its parent does not wait any more": [
+        *_parent_of(NewPlan({"on_failure": "remove"}, parent=LATEST), NewPlan(parent=LATEST)),
+        Settle("a", 1, [_FAILED], [], 0, None),
+        Change("a", "retry", 1, 0),
+        Take("a", _ALL, None),
+        Settle("a", _ALL, [_DONE], [], 0, None),
+    ],
+    "children of several parents are done, one of which waits for more": [
+        *_parent_of(NewPlan(parent=LATEST), NewPlan(parent=LATEST)),
+        *_parent_of(NewPlan(parent=LATEST), NewPlan(parent=LATEST)),
+        Settle("a", 3, [_DONE], [], 0, None),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", _RARE)
+def test_a_batch_is_that_too_when_rare_things_meet(name: str, worlds: Pair, runner: asyncio.Runner) -> None:
+    runner.run(worlds.tell(_RARE[name]))

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from tests.contract.story import Add, Change, Forward, NewPlan, Renew, Report, Settle, Step, Take
+from tests.contract.story import LATEST, Add, Change, Forward, NewPlan, Renew, Report, Settle, Step, Take
 from tests.support.clock import START_MS, Clock
 from tests.support.database import Database
 from toril.core.queue import new_job
@@ -135,9 +135,8 @@ class World:
     def _new_job(self, plan: NewPlan) -> NewJob:
         options = dict(plan.options)
         if plan.parent is not None:
-            options["parent"] = _parent(
-                self._known[plan.parent] if 0 <= plan.parent < len(self._known) else "p:a:gone"
-            )
+            number = len(self._known) - 1 if plan.parent == LATEST else plan.parent
+            options["parent"] = _parent(self._known[number] if 0 <= number < len(self._known) else "p:a:gone")
         job = new_job("work", "{}", resolve("work", options, self.clock.ms, 2))
         if plan.waits:
             job.more = {**(job.more if isinstance(job.more, dict) else {}), "waits": True}

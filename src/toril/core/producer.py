@@ -173,6 +173,8 @@ class FlowProducer(Connecting):
             else:
                 job = stored_job(node.queue, str(node.job.id), node.job, self._link, created=error is None)
             nodes[id(node)] = JobNode(job, tuple(nodes[id(child)] for child in node.children), error)
+            # Parents and children that know each other would be left to the collector.
+            node.parent = None
         return nodes[id(planned)]
 
     async def get_flow(

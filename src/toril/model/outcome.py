@@ -22,6 +22,7 @@ from toril.errors import (
     WaitForChildren,
 )
 from toril.model.job import JobRecord
+from toril.model.stack import traceback_text
 
 # A stack longer than this tells nothing more, and is stored with each failed attempt.
 _MOST_STACK = 20_000
@@ -129,7 +130,7 @@ def stack_of(error: BaseException) -> str:
     try:
         # No handler was called: the lines would all be toril's own.
         ours = isinstance(error, InvalidPayload | UnknownJobName)
-        text = "".join((traceback.format_exception_only if ours else traceback.format_exception)(error))
+        text = "".join(traceback.format_exception_only(error)) if ours else traceback_text(error)
     except Exception:
         text = type(error).__name__
     return _storable(text[-_MOST_STACK:])
@@ -137,11 +138,10 @@ def stack_of(error: BaseException) -> str:
 
 def with_stack(job: JobRecord, error: BaseException) -> list[str]:
     """The job's stacks with that of this error, as many as the job wants to keep."""
-    stacks = [*job.stacktrace, stack_of(error)]
     limit = job.stored_opts.get("stackTraceLimit")
     if not isinstance(limit, int) or isinstance(limit, bool):
-        return stacks
-    return stacks[-limit:] if limit > 0 else []
+        return [*job.stacktrace, stack_of(error)]
+    return [*job.stacktrace, stack_of(error)][-limit:] if limit > 0 else []
 
 
 def _storable(text: str) -> str:

@@ -22,19 +22,38 @@ local function gate_of(queue)
   return gates[queue]
 end
 
+-- What the checks of an atomic call have found out: keys that hold no job.
+local free = {}
+-- Keys of jobs that this call has added.
+local stored = {}
+
 --- Ids are counted one by one where a job may be refused without using one up.
-local function ids_for(jobs_to_add)
-  for _, job in ipairs(jobs_to_add) do
-    if job[MORE] then
-      return function(queue)
-        return call('INCR', queue .. 'id')
-      end
+local function counts_ahead()
+  for _, job in ipairs(batch) do
+    if job[MORE] and atomic ~= '1' then
+      return false
     end
   end
-  local last = call('INCRBY', base .. 'id', #jobs_to_add) - #jobs_to_add
-  return function()
-    last = last + 1
-    return last
+  return true
+end
+
+local function queue_of(job)
+  return job[MORE] and job[MORE].base or base
+end
+
+local function next_id_by_one(queue)
+  return call('INCR', queue .. 'id')
+end
+
+local function next_ids_ahead()
+  local counts, last = {}, {}
+  for _, job in ipairs(batch) do
+    local queue = queue_of(job)
+    counts[queue] = (counts[queue] or 0) + 1
+  end
+  return function(queue)
+    last[queue] = (last[queue] or call('INCRBY', queue .. 'id', counts[queue]) - counts[queue]) + 1
+    return last[queue]
   end
 end
 
@@ -63,6 +82,7 @@ local rare
 --- What few jobs need: parents, replacing, deduplication. Making functions costs more than a plain add does,
 --- so these are made when the first such job comes.
 local function for_few()
+  flush_pushes()
   if not rare then
     --- @include "deduplicate"
     --- @include "existing"
@@ -83,8 +103,9 @@ end
 
 local function add(queue, job, counter)
   local more, id = job[MORE], job[ID] or tostring(counter)
+  local key = queue .. id
   event_cap(queue)
-  if job[ID] and call('EXISTS', queue .. id) == 1 then
+  if job[ID] and (stored[key] or not free[key]) and call('EXISTS', key) == 1 then
     if not (more and more.duplicate == 'replace') then
       return for_few().attach(queue, id, more, release ~= '', tonumber(now))
     end
@@ -96,11 +117,14 @@ local function add(queue, job, counter)
       return { owner, call('HGETALL', queue .. owner) }
     end
     more.deid = more.dedup.id
+    -- Its rule may have removed what this call has added.
+    stored, free = {}, {}
   end
   store_job(queue, id, job, more)
+  stored[key] = true
   enqueue(queue, id, job, more)
   if more and more.dependencies then
-    call('SADD', more.dependencies, queue .. id)
+    push_member(queue, more.dependencies, key)
   end
   return id
 end
@@ -111,6 +135,10 @@ local function belongs_to_another(key, more, made)
   if not (more and more.parentKey) or more.duplicate == 'replace' then
     return false
   end
+  free[key] = not made[key] and call('EXISTS', key) == 0
+  if free[key] then
+    return false
+  end
   local old = made[key] or call('HGET', key, 'parentKey')
   return old and old ~= '' and old ~= more.parentKey and (made[old] or call('EXISTS', old) == 1)
 end
@@ -119,8 +147,7 @@ end
 local function check_all()
   local made, numbers, refused = {}, {}, false
   for i, job in ipairs(batch) do
-    local more = job[MORE]
-    local queue = more and more.base or base
+    local more, queue = job[MORE], queue_of(job)
     local number = refusal(queue, job, made)
     if job[ID] then
       local key = queue .. job[ID]
@@ -136,11 +163,11 @@ local function check_all()
 end
 
 local function add_all()
-  local next_id = ids_for(batch)
+  local next_id = counts_ahead() and next_ids_ahead() or next_id_by_one
   local answers = {}
   for i, job in ipairs(batch) do
-    local queue = job[MORE] and job[MORE].base or base
-    local number = refusal(queue, job, {})
+    local queue = queue_of(job)
+    local number = refusal(queue, job, stored)
     answers[i] = number ~= 0 and number or add(queue, job, next_id(queue))
   end
   flush_pushes()
@@ -161,8 +188,7 @@ end
 local function with_fields(answers)
   for i, answer in ipairs(answers) do
     if type(answer) == 'table' then
-      local queue = batch[i][MORE] and batch[i][MORE].base or base
-      answer[2] = call('HGETALL', queue .. answer[1])
+      answer[2] = call('HGETALL', queue_of(batch[i]) .. answer[1])
     end
   end
   return answers

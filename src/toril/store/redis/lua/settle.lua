@@ -15,7 +15,7 @@
 local list = cmsgpack.unpack(settlements)
 local wanted = claim ~= '' and cmsgpack.unpack(claim) or nil
 local time = tonumber(now)
-local verbs
+local verbs, retries
 
 --- What becomes of jobs that are not plainly completed. Making functions costs more than a plain finish
 --- does, so these are made when the first such job comes.
@@ -23,13 +23,27 @@ local function verbs_for_all()
   if not verbs then
     --- @include "finish_job"
     --- @include "put_back"
+    --- @include "family_run"
     verbs = { retry = retry, delay = delay, wait = wait, children = await_children }
     verbs.finish = function(settlement)
       return finish_job(base, settlement, time)
     end
-    verbs.was_finished = was_finished
+    verbs.was_finished, verbs.find_families = was_finished, find_families
   end
   return verbs
+end
+
+local function find_families_of(...)
+  return verbs_for_all().find_families(...)
+end
+
+--- The same for runs of jobs that wait again.
+local function retries_for_all()
+  if not retries then
+    --- @include "retry_run"
+    retries = retry_run
+  end
+  return retries
 end
 
 --- After a lost answer: has this settlement been carried out before? A job that waited again at once may
@@ -96,43 +110,58 @@ local function settle_alone(settlement, tells)
   return finished
 end
 
+local function carry_out_run(run)
+  if run[1][1] == 'retry' then
+    return retries_for_all()(base, run, time)
+  end
+  return finish_run(base, run, time, find_families_of)
+end
+
+--- Settle a run; answers whether it ended with a finish that went well now.
 local function settle_run(run, takes)
   local ok, done = false, false
   if again ~= '1' then
     -- An error comes before anything is written: one of the keys is no job.
-    ok, done = pcall(finish_run, base, run, time)
+    ok, done = pcall(carry_out_run, run)
   end
   if ok and done then
     for _ = 1, #run do
       answer(0)
     end
-    if not takes then
+    local finished = run[1][1] == 'finish'
+    if finished and not takes then
       tell_if_drained()
     end
-    return true
+    return finished
   end
   local finished
-  for i, finish in ipairs(run) do
-    finished = settle_alone(finish, not (takes and i == #run))
+  for i, settlement in ipairs(run) do
+    finished = settle_alone(settlement, not (takes and i == #run))
   end
   return finished
 end
 
---- Plain finishes can be settled together when they are counted alike and no job comes twice.
-local function belongs(finish, run, seen)
-  return finish and finish[1] == 'finish' and is_plain(finish) and not seen[finish[FINISH_ID]]
-    and (#run == 0 or finish[POINTS] == run[1][POINTS])
+--- Settlements of the same kin can be carried out together; there is none for what goes alone.
+local function kin_of(settlement)
+  if settlement[1] == 'finish' then
+    return is_plain(settlement) and settlement[TARGET] .. tostring(settlement[POINTS])
+  end
+  return settlement[1] == 'retry' and settlement[TOKEN] ~= '0' and 'retry'
 end
 
---- The plain finishes from `first` on, and where they end.
+--- The settlements from `first` on that go together, no job twice, and where they end.
 local function next_run(first)
+  local kin = kin_of(list[first])
+  if not kin then
+    return {}, first
+  end
   local run, seen = {}, {}
-  local finish = list[first]
-  while belongs(finish, run, seen) do
-    seen[finish[FINISH_ID]] = true
-    run[#run + 1] = finish
+  local settlement = list[first]
+  while settlement and not seen[settlement[ID]] and kin_of(settlement) == kin do
+    seen[settlement[ID]] = true
+    run[#run + 1] = settlement
     first = first + 1
-    finish = list[first]
+    settlement = list[first]
   end
   return run, first
 end

@@ -1,9 +1,10 @@
 --- A finish as it is handed in, and what every finish does: trim the events, count for the metrics.
 --- @include "events"
+--- @include "run"
 
 -- A finish is an array: { 'finish', id, token, target, value, fields, attempts, keep, points }.
 -- keep: { count, age in seconds or false, limit or false }; points: how many metrics to keep, or false.
-local FINISH_ID, TOKEN, TARGET, VALUE, FIELDS, ATTEMPTS, KEEP, POINTS = 2, 3, 4, 5, 6, 7, 8, 9
+local TARGET, VALUE, FIELDS, ATTEMPTS, KEEP, POINTS = 4, 5, 6, 7, 8, 9
 
 -- Points that one call pushes.
 local POINTS_A_CALL = 4000
@@ -38,5 +39,17 @@ local function count_finished(base, target, finished, points, now)
   if minutes > 0 then
     push_points(key .. ':data', before - (tonumber(last[2]) or 0), minutes, points)
     redis.call('HSET', key, 'prevCount', before, 'prevTS', now)
+  end
+end
+
+local function tell_finished(base, finish, made)
+  local id = finish[ID]
+  if finish[TARGET] == 'completed' then
+    emit(base, 'completed', 'jobId', id, 'returnvalue', finish[VALUE], 'prev', 'active')
+    return
+  end
+  emit(base, 'failed', 'jobId', id, 'failedReason', finish[VALUE], 'prev', 'active')
+  if made >= finish[ATTEMPTS] then
+    emit(base, 'retries-exhausted', 'jobId', id, 'attemptsMade', made)
   end
 end

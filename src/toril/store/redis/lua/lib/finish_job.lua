@@ -43,7 +43,7 @@ local function remove_beyond_count(base, target, count)
 end
 
 local function keep_finished(base, finish, made, now)
-  local id, target, keep = finish[FINISH_ID], finish[TARGET], finish[KEEP]
+  local id, target, keep = finish[ID], finish[TARGET], finish[KEEP]
   local field = target == 'completed' and 'returnvalue' or 'failedReason'
   redis.call('ZADD', base .. target, now, id)
   redis.call('HSET', base .. id, 'atm', made, field, finish[VALUE], 'finishedOn', now)
@@ -60,23 +60,11 @@ end
 
 --- Tell the parent. A removed failed child without a policy releases it through `detach_from_parent`.
 local function tell_parent(base, finish, parent_key, policy, now)
-  local job_key = base .. finish[FINISH_ID]
+  local job_key = base .. finish[ID]
   if finish[TARGET] == 'completed' then
     child_completed(parent_key, policy, job_key, finish[VALUE], now)
   else
     child_failed(parent_key, policy, job_key, finish[VALUE], now)
-  end
-end
-
-local function tell_finished(base, finish, made)
-  local id = finish[FINISH_ID]
-  if finish[TARGET] == 'completed' then
-    emit(base, 'completed', 'jobId', id, 'returnvalue', finish[VALUE], 'prev', 'active')
-    return
-  end
-  emit(base, 'failed', 'jobId', id, 'failedReason', finish[VALUE], 'prev', 'active')
-  if made >= finish[ATTEMPTS] then
-    emit(base, 'retries-exhausted', 'jobId', id, 'attemptsMade', made)
   end
 end
 
@@ -98,7 +86,7 @@ end
 
 --- Finish one job of any kind. Answers 0 or the number of the refusal.
 local function finish_job(base, finish, now)
-  local id = finish[FINISH_ID]
+  local id = finish[ID]
   local job_key = base .. id
   local number = finish_refusal(job_key, finish[TARGET])
   number = number ~= 0 and number or release_lock(base, id, finish[TOKEN])
@@ -137,7 +125,7 @@ end
 
 --- After a lost answer: the job is where this finish would have left it.
 local function was_finished(base, finish, now)
-  local job_key = base .. finish[FINISH_ID]
+  local job_key = base .. finish[ID]
   if redis.call('EXISTS', job_key) == 0 then
     return true
   end

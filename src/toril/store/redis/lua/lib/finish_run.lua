@@ -1,114 +1,106 @@
---- Finishing many plain jobs at once: completed, kept for good or not at all, without parent, children or
---- deduplication. The state and the events are those of `finish_job` for one after the other, at a third
---- of the calls: what the jobs share is read and written once.
+--- Finishing many plain jobs at once: completed or failed, kept for good or not at all, without deduplication,
+--- without children, and without a parent if they failed. The state and the events are those of `finish_job`
+--- for one after the other, at a third of the calls.
 --- @include "finish"
 --- @include "job_keys"
 --- @include "pushes"
-
--- The settled jobs are mostly the oldest ones of active; so many more are looked through for stragglers.
-local STRAGGLERS = 16
+--- @include "run"
 
 local function is_plain(finish)
   local keep = finish[KEEP]
-  return finish[TARGET] == 'completed' and not finish[FIELDS] and keep[1] <= 0 and not keep[2]
-    and finish[TOKEN] ~= '0'
+  return keep[1] <= 0 and not keep[2] and finish[TOKEN] ~= '0' and (finish[TARGET] == 'failed' or not finish[FIELDS])
 end
 
---- All locks must be held with the tokens that came with the jobs.
-local function locks_are_held(locks, run)
-  local held = redis.call('MGET', unpack(locks))
+--- Whether one of them has children that are not done, or failed, so that it can't be completed.
+local function has_children(base, run)
+  local keys = {}
   for i, finish in ipairs(run) do
-    if held[i] ~= finish[TOKEN] then
-      return false
-    end
+    local job_key = base .. finish[ID]
+    keys[2 * i - 1] = job_key .. ':dependencies'
+    keys[2 * i] = job_key .. ':unsuccessful'
   end
-  return true
+  return redis.call('EXISTS', unpack(keys)) > 0
 end
 
---- Attempts made before, by position; nil if a job needs more than a plain finish.
-local function read_attempts(base, run)
-  local made = {}
+--- Of each job the attempts made, the key of its parent, and whether it is deferred. Answers nil if a job needs
+--- more than a plain finish, and whether there are parents.
+local function read_jobs(base, run, failed)
+  local jobs, parents = {}, false
   for i, finish in ipairs(run) do
-    local job = redis.call('HMGET', base .. finish[FINISH_ID], 'atm', 'ats', 'parentKey', 'deid')
-    if not job[2] or job[3] or job[4] then
+    local job = redis.call('HMGET', base .. finish[ID], 'atm', 'ats', 'deid', 'parentKey', 'defa')
+    local parent_key = job[4] and job[4] ~= '' and job[4]
+    if not job[2] or job[3] or (failed and parent_key) then
       return nil
     end
-    made[i] = (tonumber(job[1]) or 0) + 1
+    jobs[i] = { made = (tonumber(job[1]) or 0) + 1, parent_key = parent_key, deferred = job[5] }
+    parents = parents or parent_key
   end
-  return made
+  return jobs, parents
 end
 
---- The end of active without the jobs of the run; nil if some are not there.
-local function survivors_of_active(tail, run)
-  local ours, found = {}, 0
-  for _, finish in ipairs(run) do
-    ours[finish[FINISH_ID]] = true
+local function write_failure(base, finish, job, now)
+  local values = finish[FIELDS] or {}
+  for _, value in ipairs({ 'atm', job.made, 'failedReason', finish[VALUE], 'finishedOn', now }) do
+    values[#values + 1] = value
   end
-  local survivors = {}
-  -- From the end, because of an id that is there twice the one that was taken first leaves, as it does elsewhere.
-  for at = #tail, 1, -1 do
-    local id = tail[at]
-    if ours[id] then
-      ours[id] = nil
-      found = found + 1
-    else
-      table.insert(survivors, 1, id)
-    end
-  end
-  return found == #run and survivors or nil
-end
-
-local function leave_active(base, tail, survivors)
-  redis.call('LTRIM', base .. 'active', 0, -(#tail + 1))
-  if #survivors > 0 then
-    redis.call('RPUSH', base .. 'active', unpack(survivors))
+  redis.call('HSET', base .. finish[ID], unpack(values))
+  if job.deferred then
+    redis.call('HDEL', base .. finish[ID], 'defa')
   end
 end
 
-local function write_results(base, run, made, now)
+local function write_result(base, finish, job, now)
+  if finish[KEEP][1] == 0 then
+    delete_job_keys(base .. finish[ID])
+  elseif finish[TARGET] == 'failed' then
+    write_failure(base, finish, job, now)
+  else
+    redis.call('HSET', base .. finish[ID], 'atm', job.made, 'returnvalue', finish[VALUE], 'finishedOn', now)
+  end
+end
+
+--- families: those whose children these are, or nothing.
+local function write_results(base, run, jobs, families, now)
   local scores = {}
   for i, finish in ipairs(run) do
-    local id = finish[FINISH_ID]
-    if finish[KEEP][1] == 0 then
-      delete_job_keys(base .. id)
-    else
-      redis.call('HSET', base .. id, 'atm', made[i], 'returnvalue', finish[VALUE], 'finishedOn', now)
+    write_result(base, finish, jobs[i], now)
+    if finish[KEEP][1] ~= 0 then
       scores[#scores + 1] = now
-      scores[#scores + 1] = id
+      scores[#scores + 1] = finish[ID]
     end
     if i == #run then
       trim_events(base)
     end
-    emit(base, 'completed', 'jobId', id, 'returnvalue', finish[VALUE], 'prev', 'active')
+    if families then
+      families.tell(i)
+    end
+    tell_finished(base, finish, jobs[i].made)
   end
-  call_with_many('ZADD', base .. 'completed', scores)
+  call_with_many('ZADD', base .. run[1][TARGET], scores)
 end
 
---- Finish a run of plain jobs. Answers false, with nothing written, if one of them is not plain after all.
-local function finish_run(base, run, now)
-  local locks, ids, held_back = {}, {}, {}
-  for i, finish in ipairs(run) do
-    local job_key = base .. finish[FINISH_ID]
-    ids[i] = finish[FINISH_ID]
-    locks[i] = job_key .. ':lock'
-    held_back[2 * i - 1] = job_key .. ':dependencies'
-    held_back[2 * i] = job_key .. ':unsuccessful'
-  end
-  if not locks_are_held(locks, run) or redis.call('EXISTS', unpack(held_back)) > 0 then
+--- Finish a run of plain jobs of one target. Answers false, with nothing written, if one of them is not plain
+--- after all. find_families: see lib/family_run; called if there are parents.
+local function finish_run(base, run, now, find_families)
+  local target, points = run[1][TARGET], run[1][POINTS]
+  if target == 'completed' and has_children(base, run) then
     return false
   end
-  local made = read_attempts(base, run)
-  local tail = made and redis.call('LRANGE', base .. 'active', -(#run + STRAGGLERS), -1)
-  local survivors = tail and survivors_of_active(tail, run)
-  if not survivors then
+  local held = held_run(base, run)
+  local jobs, parents, families
+  if held then
+    jobs, parents = read_jobs(base, run, target == 'failed')
+  end
+  if parents then
+    families = find_families(base, run, jobs, now)
+  end
+  if not jobs or (parents and not families) then
     return false
   end
-  redis.call('DEL', unpack(locks))
-  redis.call('SREM', base .. 'stalled', unpack(ids))
-  leave_active(base, tail, survivors)
-  write_results(base, run, made, now)
-  if run[1][POINTS] then
-    count_finished(base, 'completed', #run, run[1][POINTS], now)
+  let_go(base, held)
+  write_results(base, run, jobs, families, now)
+  if points then
+    count_finished(base, target, #run, points, now)
   end
   return true
 end

@@ -1,6 +1,7 @@
---- Pushes into wait, prioritized and delayed. They are kept back and written by `flush_pushes`, each
---- shared key once with many members; whoever reads one of these keys flushes first. Left and right
---- pushes of a list commute, so what is left behind is what one push after the other would leave.
+--- Pushes into wait, prioritized and delayed, and children into the sets of their parents. They are kept back
+--- and written by `flush_pushes`, each shared key once with many members; whoever reads one of these keys
+--- flushes first. Left and right pushes of a list commute, so what is left behind is what one push after the
+--- other would leave.
 --- @include "events"
 
 -- A delayed score leaves 12 bits for the order of jobs that are due in the same millisecond.
@@ -62,6 +63,9 @@ local function flush_base(base, pushes)
   end
   call_with_many('ZADD', base .. 'prioritized', pushes.ranked_now)
   call_with_many('ZADD', base .. 'delayed', pushes.due)
+  for key, members in pairs(pushes.members or {}) do
+    call_with_many('SADD', key, members)
+  end
   if pushes.ready then
     mark_ready(base)
   end
@@ -103,6 +107,14 @@ local function push_front_of_priority(base, id, priority)
   local members = pushes_of(base).ranked_now
   members[#members + 1] = priority * PRIORITY_STEP
   members[#members + 1] = id
+end
+
+--- Into a set. base: of the queue on whose behalf.
+local function push_member(base, key, member)
+  local pushes = pushes_of(base)
+  pushes.members = pushes.members or {}
+  pushes.members[key] = pushes.members[key] or {}
+  table.insert(pushes.members[key], member)
 end
 
 --- Into wait or prioritized, as the priority says.

@@ -11,12 +11,12 @@ local MOST_PROMOTED = 200
 -- No more jobs are taken in a call once their payloads have so many bytes.
 local HEAVIEST = 1000000
 
---- Move due jobs from delayed to where they wait.
+--- Move due jobs from delayed to where they wait. Answers whether there may be more.
 local function promote_due(base, now, open)
   local highest = (now + 1) * SLOTS_PER_MS - 1
   local ids = redis.call('ZRANGEBYSCORE', base .. 'delayed', 0, highest, 'LIMIT', 0, MOST_PROMOTED)
   if #ids == 0 then
-    return
+    return false
   end
   redis.call('ZREM', base .. 'delayed', unpack(ids))
   for _, id in ipairs(ids) do
@@ -27,6 +27,7 @@ local function promote_due(base, now, open)
     redis.pcall('HSET', base .. id, 'delay', 0)
   end
   flush_pushes()
+  return #ids == MOST_PROMOTED
 end
 
 --- When the next delayed job is due, in whole ms, or 0.
