@@ -52,15 +52,12 @@ class Teller:
 
     def settled(self, settling: Settling) -> None:
         """A settlement was carried out; told if the job, or its attempt, has come to an end by it."""
-        tally = self.tally
-        tally.names[settling.job.fields.get(b"name", b"")] += 1
         if settling.error is None:
-            tally.completed += 1
+            self.tally.names[settling.job.fields.get(b"name", b"")] += 1
             if self.signals.heard("completed"):
                 self.signals.tell("completed", _with_outcome(settling), settling.result)
         elif getattr(settling.settlement, "fields", None):
-            tally.failed += 1
-            tally.met(settling.error)
+            self.tally.fail(settling.job, settling.error)
             if self.signals.heard("failed"):
                 self.signals.tell("failed", _with_outcome(settling), settling.error, "active")
 

@@ -72,7 +72,7 @@ class Vitals:
             self._sample()
 
     def _mark(self) -> None:
-        self._marks.append((time.monotonic(), self._ended))
+        self._marks.append((time.monotonic(), self.tally.ended))
         self._lags.append(self._lag)
         self._lag = 0.0
 
@@ -85,15 +85,11 @@ class Vitals:
                 extra={"job_name": name, "bytes_a_job": self._growth[name], "rss": self._samples[-1].rss},
             )
 
-    @property
-    def _ended(self) -> int:
-        return self.tally.completed + self.tally.failed
-
     def _rate(self) -> float:
         if not self._marks:
             return 0.0
         since, ended = self._marks[0]
-        return (self._ended - ended) / max(time.monotonic() - since, 0.001)
+        return (self.tally.ended - ended) / max(time.monotonic() - since, 0.001)
 
     def _last_error_at(self, now_ms: int) -> datetime | None:
         if self.tally.error is None:
@@ -116,7 +112,7 @@ class Vitals:
             slots=slots,
             running=tuple(_running(job, now_ms) for job in longest),
             held=held,
-            completed=tally.completed,
+            completed=tally.ended - tally.failed,
             failed=tally.failed,
             rate=round(self._rate(), 3),
             last_error=tally.error[:_MOST_CHARACTERS] if tally.error is not None else None,
