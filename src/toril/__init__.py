@@ -55,6 +55,7 @@ from toril.errors import (
     WaitForChildren,
     WaitingChildrenError,
     WaitingError,
+    WorkerStopped,
 )
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
     from toril.model.parent import ParentRef
     from toril.model.rate_limit import RateLimiter
     from toril.model.schedule import ScheduleOptions
+    from toril.model.worker_status import RunningJob, WorkerStatus
     from toril.store.opening import open_store
     from toril.store.values import Dependencies, Logs
 
@@ -166,6 +168,7 @@ __all__ = [
     "ReturnToWait",
     "RunMiddleware",
     "RunNext",
+    "RunningJob",
     "ScheduleOptions",
     "ScriptError",
     "ServerInfo",
@@ -188,6 +191,8 @@ __all__ = [
     "Worker",
     "WorkerInfo",
     "WorkerOptions",
+    "WorkerStatus",
+    "WorkerStopped",
     "__version__",
     "from_bullmq",
     "get_server_info",
@@ -233,6 +238,7 @@ _PLACES = {
     "RateLimiter": "toril.model.rate_limit",
     "RunMiddleware": "toril.core.middleware",
     "RunNext": "toril.core.middleware",
+    "RunningJob": "toril.model.worker_status",
     "ScheduleOptions": "toril.model.schedule",
     "ServerInfo": "toril.core.server",
     "SoftTimeout": "toril.errors.soft",
@@ -241,6 +247,7 @@ _PLACES = {
     "Worker": "toril.core.worker.worker",
     "WorkerInfo": "toril.core.clients",
     "WorkerOptions": "toril.core.worker.settings",
+    "WorkerStatus": "toril.model.worker_status",
     "from_bullmq": "toril.model.bullmq",
     "get_server_info": "toril.core.server",
     "list_queues": "toril.core.clients",

@@ -20,6 +20,7 @@ TorilError
 │   ├── FailedChildren (-9)
 │   ├── SlotTaken (-10)
 │   │   └── NoFreeSlot (-11)
+│   ├── WorkerStopped                   its worker was stopped, and lets unfinished jobs fail
 │   ├── JobLocked                       a running job can't be removed or replaced
 │   ├── DuplicateJob                    ``on_duplicate="raise"`` met an existing id
 │   ├── JobTimeout (TimeoutError)       the handler ran longer than it may; raised by workers
@@ -91,6 +92,7 @@ from toril.errors.jobs import (
     ParentNotReplaceable,
     PendingChildren,
     SlotTaken,
+    WorkerStopped,
 )
 from toril.errors.limits import JobCancelled, JobExpired, JobTimeout
 from toril.errors.steering import (
@@ -167,6 +169,7 @@ __all__ = [
     "WaitForChildren",
     "WaitingChildrenError",
     "WaitingError",
+    "WorkerStopped",
 ]
 
 # In tracebacks, logs and pickles they are called what users import.

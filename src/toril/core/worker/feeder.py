@@ -11,17 +11,14 @@ import asyncio
 import time
 import uuid
 from collections import deque
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Protocol
 
 from toril.core.worker.aging import Aging
-from toril.core.worker.calls import MOST_A_CALL, Call, take_load
+from toril.core.worker.calls import MOST_A_CALL, Call, Fed, take_load
 from toril.core.worker.pool import Pool
 from toril.core.worker.run import Settling
 from toril.core.worker.settings import Settings
 from toril.errors import StoreError
-from toril.model.job import JobRecord
 from toril.model.names import QueueRef
 from toril.model.pace import Pace
 from toril.store.contract import Store, Waiter
@@ -29,18 +26,6 @@ from toril.store.values import Claim, Settled, Taken
 
 # Pauses between tries when the server does not answer, in seconds; the longest is `run_retry_delay`.
 _FIRST_PAUSE = 0.1
-
-
-class Fed(Protocol):
-    """Who gets the jobs that the feeder takes, and hears what became of those it settled."""
-
-    @property
-    def behind(self) -> bool: ...
-    def start_jobs(self, records: Sequence[JobRecord]) -> None: ...
-    def settled(self, settling: Settling, answer: Any) -> None: ...
-    def unsettled(self, settling: Settling) -> None: ...
-    def report(self, error: BaseException) -> None: ...
-    def drained(self) -> None: ...
 
 
 class Feeder:
@@ -93,6 +78,12 @@ class Feeder:
     def deaf_since(self) -> float | None:
         """Monotonic time at which the server stopped answering, or ``None``."""
         return min(self._deaf.values(), default=None)
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is held or under way, and the queue had nothing to give when it was last asked."""
+        busy = self.held or self._done or self._under_way
+        return not (busy or self._hopeful or self._limited)
 
     @property
     def hungry(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -13,6 +13,7 @@ from toril.core.job import Job
 from toril.core.signals import Signals
 from toril.core.worker.duties import Duties
 from toril.core.worker.feeder import Feeder
+from toril.core.worker.heartbeat import Heartbeat
 from toril.core.worker.locks import LockKeeper
 from toril.core.worker.pool import Pool
 from toril.core.worker.run import Runner, Settling
@@ -21,10 +22,12 @@ from toril.core.worker.settings import Settings
 from toril.core.worker.slots import Slots
 from toril.core.worker.stalled import Rescue
 from toril.core.worker.summons import CancelHearer
+from toril.core.worker.tally import Tally
 from toril.core.worker.teller import Teller
-from toril.errors import AlreadyMoved, JobError, LockLost, ReturnToWait
+from toril.errors import AlreadyMoved, JobError, LockLost, ReturnToWait, WorkerStopped
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
+from toril.model.worker_status import WorkerStatus
 from toril.store.contract import Store
 from toril.store.values import AwaitChildren, GiveBack
 
@@ -39,6 +42,8 @@ class Means(msgspec.Struct, frozen=True):
     pool: Pool
     locks: LockKeeper
     signals: Signals
+    tally: Tally
+    status: Callable[[], WorkerStatus]
 
 
 class Lane:
@@ -65,11 +70,12 @@ class Lane:
         self._slots = means.slots
         self._keeper = means.locks
         self._signals = means.signals
-        self._teller = Teller(queue, means.signals)
+        self._teller = Teller(queue, means.signals, means.tally)
         self._schedules = Schedules(store, queue, settings.repeat_strategy, self.report)
         self._rescue = Rescue(store, settings, self._schedules, self._teller)
         self._cancels = CancelHearer(means.slots, means.runner.interrupts, self._fail_soon)
         self._locks = means.locks.of(queue, self._lock_lost, self._cancels.cancel, self.report)
+        self._heartbeat = Heartbeat(store, queue, settings.heartbeat_ms, means.status)
         self._duties = Duties(self._teller)
         self._feeding: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -84,6 +90,8 @@ class Lane:
         self._duties.begin(partial(self._cancels.listen, self._store, self.queue, self.feeder.owner))
         if not self._settings.skip_stalled_check:
             self._duties.begin(self._rescue.look)
+        if not self._settings.skip_heartbeat:
+            self._duties.begin(self._heartbeat.beat)
         if taking:
             self._listen()
 
@@ -107,6 +115,8 @@ class Lane:
     async def stop(self) -> None:
         """End all that goes on."""
         await self._duties.end()
+        if not self._settings.skip_heartbeat and self.feeder.deaf_since is None:
+            await self._heartbeat.farewell()
 
     # --- one job ---
 
@@ -164,6 +174,13 @@ class Lane:
     def give_back(self, job: Job) -> None:
         """A job that was not let finish waits again at once, in front; this was no attempt of it."""
         self.feeder.settle(Settling(job, GiveBack(job.id, job.token), error=ReturnToWait()))
+
+    async def fail_unfinished(self, job: Job) -> None:
+        """A job that was not let finish fails: an attempt of it is lost."""
+        error = WorkerStopped(
+            "the worker was stopped while it ran the job", queue=self.queue.name, job_id=job.id
+        )
+        self._deliver(await self._runner.after_error(job, error))
 
     # --- what the feeder tells ---
 

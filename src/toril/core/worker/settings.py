@@ -46,6 +46,9 @@ class WorkerOptions(TypedDict, total=False):
         stalled_interval: Time between two looks for jobs whose worker is gone. Default 30 s.
         max_stalled_count: A job that was given back more often fails. Default 1.
         skip_stalled_check: Don't look for such jobs. Default false.
+        heartbeat_interval: Time between two reports of how the worker is, for ``Queue.workers``. A
+            worker that misses three is told to be lost. Default 30 s.
+        skip_heartbeat: Don't report. Default false.
         max_started_attempts: A job that was started more often fails without being run. Default no bound.
         timeout: An attempt that runs longer is stopped and fails with ``JobTimeout``, for jobs that don't
             say; a mapping gives limits by the name of jobs, ``"*"`` for all others. Default never.
@@ -83,6 +86,8 @@ class WorkerOptions(TypedDict, total=False):
     stalled_interval: Duration
     max_stalled_count: int
     skip_stalled_check: bool
+    heartbeat_interval: Duration
+    skip_heartbeat: bool
     max_started_attempts: int | None
     timeout: TimeLimitOption | None
     soft_timeout: TimeLimitOption | None
@@ -120,6 +125,8 @@ class Settings(msgspec.Struct, kw_only=True):
     stalled_ms: int = 30_000
     max_stalled_count: int = 1
     skip_stalled_check: bool = False
+    heartbeat_ms: int = 30_000
+    skip_heartbeat: bool = False
     max_started_attempts: int | None = None
     timeouts: Mapping[str, int | None] = msgspec.field(default_factory=dict[str, int | None])
     soft_timeouts: Mapping[str, int | None] = msgspec.field(default_factory=dict[str, int | None])
@@ -283,6 +290,8 @@ _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "stalled_interval": _ms_into("stalled_ms"),
     "max_stalled_count": _whole_into("max_stalled_count", 0),
     "skip_stalled_check": _flag,
+    "heartbeat_interval": _ms_into("heartbeat_ms", _SHORTEST_MS),
+    "skip_heartbeat": _flag,
     "max_started_attempts": _whole_into("max_started_attempts", 0),
     "timeout": _time_limits_into("timeouts"),
     "soft_timeout": _time_limits_into("soft_timeouts"),
