@@ -61,7 +61,8 @@ class Injector:
         Raises:
             OptionError: No handler names it.
         """
-        makers = {**dict.fromkeys(self._planner.makers), **dict.fromkeys(self._elsewhere.makers)}
+        # A list, since what is no maker may be nothing that a mapping can be asked for.
+        makers = list(dict.fromkeys([*self._planner.makers, *self._elsewhere.makers]))
         if make not in makers:
             known = ", ".join(getattr(each, "__name__", repr(each)) for each in makers)
             raise OptionError("make", make, f"makes nothing for these handlers; known are: {known or 'none'}")
