@@ -19,7 +19,7 @@ from toril.core.worker.manual import ManualWorker
 from toril.core.worker.pool import Pool
 from toril.core.worker.queues import Queues
 from toril.core.worker.routes import Handlers
-from toril.core.worker.scaling import Scaler
+from toril.core.worker.scaling import Scaler, longest_wait
 from toril.core.worker.settings import WorkerOptions
 from toril.core.worker.shutdown import closing_on_signals
 from toril.core.worker.slots import LAST_WORDS, Slots
@@ -328,6 +328,13 @@ class Worker(ManualWorker):
         return self._vitals.status(
             list(self.queues), self.concurrency, held, self._slots.running, self.health
         )
+
+    async def lag(self) -> float:
+        """For how many seconds the next job of its queues has waited; 0 if none does, or none may start."""
+        if not self.is_running:
+            return 0.0
+        access = await self._link.open()
+        return await longest_wait(access.store, self._feeders())
 
     async def pause(self, *, wait: bool = True) -> None:
         """Take no more jobs; the queue and its other workers go on.
