@@ -9,8 +9,7 @@ from toril.core.job import Job
 from toril.core.worker.interrupts import Interrupts
 from toril.core.worker.slots import Slots
 from toril.errors import JobCancelled, StoreError
-from toril.model.names import QueueRef
-from toril.store.contract import Store
+from toril.store.contract import Summons
 
 # Seconds of one wait for word; it is followed by the next.
 _WAIT = 10.0
@@ -19,7 +18,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
 class CancelHearer:
-    """Ends the jobs of a queue that are cancelled while this worker has them.
+    """Ends the jobs that are cancelled while this worker has them.
 
     Args:
         slots: Where the jobs are.
@@ -44,9 +43,8 @@ class CancelHearer:
         else:
             self._interrupts.end(job, self._slots.running[job], JobCancelled())
 
-    async def listen(self, store: Store, queue: QueueRef, owner: str) -> None:
-        """Hear of cancelled jobs whose tokens begin with ``owner``, until cancelled."""
-        summons = store.summons(queue, owner)
+    async def listen(self, summons: Summons) -> None:
+        """Hear of cancelled jobs, until cancelled."""
         pause = _FIRST_PAUSE
         try:
             while True:

@@ -23,6 +23,7 @@ from toril.core.worker.scaling import Scaler, longest_wait
 from toril.core.worker.settings import WorkerOptions
 from toril.core.worker.shutdown import closing_on_signals
 from toril.core.worker.slots import LAST_WORDS, Slots
+from toril.core.worker.summons import CancelHearer
 from toril.core.worker.vitals import Vitals
 from toril.errors import StoreUnavailable
 from toril.model.autoscale import Autoscale
@@ -168,6 +169,7 @@ class Worker(ManualWorker):
         self._locks = LockKeeper(store, settings)
         runner = self._runner(access)
         runner.interrupts.give_up = self._give_up
+        cancels = CancelHearer(self._slots, runner.interrupts, self._fail_soon)
         means = Means(
             store,
             settings,
@@ -175,6 +177,7 @@ class Worker(ManualWorker):
             self._slots,
             self._pool,
             self._locks,
+            cancels,
             self._signals,
             self._vitals.tally,
             self.status,
@@ -182,6 +185,8 @@ class Worker(ManualWorker):
         for ref, weight in zip(self._refs, self._weights.values(), strict=True):
             lane = self._lanes[ref] = Lane(ref, self._link, means)
             self._pool.join(lane.feeder, weight)
+        for summons in store.summons({ref: lane.feeder.owner for ref, lane in self._lanes.items()}):
+            self._duties.begin(partial(cancels.listen, summons))
         if not settings.skip_lock_renewal:
             self._locks.start()
 
@@ -191,6 +196,9 @@ class Worker(ManualWorker):
 
     def _give_up(self, job: Job, reason: BaseException) -> None:
         self._lanes[job.queue].give_up(job, reason)
+
+    def _fail_soon(self, job: Job, reason: BaseException) -> None:
+        self._lanes[job.queue].fail_soon(job, reason)
 
     def _run_in_lane(self, job: Job) -> Awaitable[None]:
         return self._lanes[job.queue].run(job)
