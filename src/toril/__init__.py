@@ -8,19 +8,23 @@ from toril.errors import (
     AlreadyMoved,
     ChildFailed,
     ChildFailure,
+    ChildProcessDied,
     Delay,
     DelayedError,
     DuplicateJob,
     EmbeddedServerError,
     FailedChildren,
     InvalidPayload,
+    JobCancelled,
     JobError,
+    JobExpired,
     JobFailed,
     JobLocked,
     JobNotFound,
     JobNotInState,
     JobOwnedByScheduler,
     JobRemoved,
+    JobTimeout,
     LockLost,
     LockMismatch,
     MissingExtra,
@@ -33,6 +37,7 @@ from toril.errors import (
     RateLimit,
     RateLimitError,
     ReaderReplaced,
+    RemoteError,
     ResultTimeout,
     Retry,
     ReturnToWait,
@@ -50,6 +55,7 @@ from toril.errors import (
     WaitForChildren,
     WaitingChildrenError,
     WaitingError,
+    WorkerStopped,
 )
 
 if TYPE_CHECKING:
@@ -73,9 +79,11 @@ if TYPE_CHECKING:
     from toril.core.worker.manual import Batch
     from toril.core.worker.settings import WorkerOptions
     from toril.core.worker.worker import Worker
+    from toril.errors.soft import SoftTimeout
     from toril.model.autoscale import Autoscale
     from toril.model.backoff import Backoff
     from toril.model.bullmq import from_bullmq
+    from toril.model.cancellation import Cancellation
     from toril.model.dedup import Dedup
     from toril.model.event import Event
     from toril.model.keep import Keep
@@ -83,6 +91,7 @@ if TYPE_CHECKING:
     from toril.model.parent import ParentRef
     from toril.model.rate_limit import RateLimiter
     from toril.model.schedule import ScheduleOptions
+    from toril.model.worker_status import RunningJob, WorkerStatus
     from toril.store.opening import open_store
     from toril.store.values import Dependencies, Logs
 
@@ -96,8 +105,10 @@ __all__ = [
     "Batch",
     "BlockingJob",
     "CancelToken",
+    "Cancellation",
     "ChildFailed",
     "ChildFailure",
+    "ChildProcessDied",
     "ClientInfo",
     "Dedup",
     "Delay",
@@ -115,8 +126,10 @@ __all__ = [
     "Inspector",
     "InvalidPayload",
     "Job",
+    "JobCancelled",
     "JobDraft",
     "JobError",
+    "JobExpired",
     "JobFailed",
     "JobLock",
     "JobLocked",
@@ -128,6 +141,7 @@ __all__ = [
     "JobRemoved",
     "JobScheduler",
     "JobSpec",
+    "JobTimeout",
     "Keep",
     "LockLost",
     "LockMismatch",
@@ -148,15 +162,18 @@ __all__ = [
     "RateLimitError",
     "RateLimiter",
     "ReaderReplaced",
+    "RemoteError",
     "ResultTimeout",
     "Retry",
     "ReturnToWait",
     "RunMiddleware",
     "RunNext",
+    "RunningJob",
     "ScheduleOptions",
     "ScriptError",
     "ServerInfo",
     "SlotTaken",
+    "SoftTimeout",
     "Steer",
     "StoreError",
     "StoreMisconfigured",
@@ -174,6 +191,8 @@ __all__ = [
     "Worker",
     "WorkerInfo",
     "WorkerOptions",
+    "WorkerStatus",
+    "WorkerStopped",
     "__version__",
     "from_bullmq",
     "get_server_info",
@@ -191,6 +210,7 @@ _PLACES = {
     "Batch": "toril.core.worker.manual",
     "BlockingJob": "toril.core.blocking",
     "CancelToken": "toril.core.worker.inject.given",
+    "Cancellation": "toril.model.cancellation",
     "ClientInfo": "toril.core.clients",
     "Dedup": "toril.model.dedup",
     "Dependencies": "toril.store.values",
@@ -218,13 +238,16 @@ _PLACES = {
     "RateLimiter": "toril.model.rate_limit",
     "RunMiddleware": "toril.core.middleware",
     "RunNext": "toril.core.middleware",
+    "RunningJob": "toril.model.worker_status",
     "ScheduleOptions": "toril.model.schedule",
     "ServerInfo": "toril.core.server",
+    "SoftTimeout": "toril.errors.soft",
     "StuckChild": "toril.core.stuck",
     "StuckParent": "toril.core.stuck",
     "Worker": "toril.core.worker.worker",
     "WorkerInfo": "toril.core.clients",
     "WorkerOptions": "toril.core.worker.settings",
+    "WorkerStatus": "toril.model.worker_status",
     "from_bullmq": "toril.model.bullmq",
     "get_server_info": "toril.core.server",
     "list_queues": "toril.core.clients",

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import toril.sync
+from tests.cli.service import SHOP, Service
 from tests.support.database import Database
 from toril import Job, Worker
 from toril.cli.app import app
@@ -161,3 +163,22 @@ def ended(process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
 
 def names(rows: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
     return [row[key] for row in rows]
+
+
+class Serve(Protocol):
+    """Starts ``toril worker``."""
+
+    def __call__(self, *words: str) -> Service: ...
+
+
+@pytest.fixture
+def serve(tmp_path: Path, url: str, prefix: str) -> Iterator[Serve]:
+    """Starts ``toril worker`` in a folder that has the module ``shop``; what still runs is killed."""
+    (tmp_path / "shop.py").write_text(SHOP)
+    with ExitStack() as stack:
+
+        def begin(*words: str) -> Service:
+            env = {"TORIL_URL": url, "PREFIX": prefix}
+            return stack.enter_context(Service(tmp_path, *words, env=env))
+
+        yield begin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -183,7 +184,7 @@ async def test_workers_that_are_connected(
     async def nothing(job: Job) -> None:
         await asyncio.sleep(0)
 
-    await start_worker(nothing, name="w7")
+    await start_worker(nothing, name="w7", skip_heartbeat=True)
     await eventually(queue.get_workers_count)
     out, _ = await asyncio.to_thread(ended, start("workers", "--json", "--prefix", prefix))
     [worker] = msgspec.json.decode(out)
@@ -192,6 +193,33 @@ async def test_workers_that_are_connected(
     assert worker["age"] < 60
     shown, _ = await asyncio.to_thread(ended, start("workers", "tasks", "--prefix", prefix))
     assert shown.splitlines()[1].split()[:2] == ["tasks", "w7"]
+
+
+async def test_workers_that_tell_of_themselves(
+    start: Start, start_worker: WorkerStarter, prefix: str, queue: Queue
+) -> None:
+    async def nothing(job: Job) -> None:
+        await asyncio.sleep(0)
+
+    await start_worker(nothing, name="silent", skip_heartbeat=True)
+    worker = await start_worker(nothing, name="w8", concurrency=3)
+    await eventually(queue.workers)
+    await eventually(lambda: _two_are_connected(queue))
+    out, _ = await asyncio.to_thread(ended, start("workers", "--json", "--prefix", prefix))
+    told, silent = msgspec.json.decode(out)
+
+    assert (told["id"], told["name"], told["slots"], told["running"]) == (worker.id, "w8", 3, [])
+    assert (told["pid"], told["health"], told["address"]) == (os.getpid(), "healthy", None)
+    assert (silent["id"], silent["name"], silent["pid"]) == (None, "silent", None)
+    assert told.keys() == silent.keys()
+    shown, _ = await asyncio.to_thread(ended, start("workers", "tasks", "--prefix", prefix))
+    rows = [line.split() for line in shown.splitlines()]
+    assert (rows[1][:2], rows[1][3], rows[1][-1]) == (["tasks", "w8"], "0/3", "healthy")
+    assert (rows[2][:2], rows[2][-1]) == (["tasks", "silent"], "connected")
+
+
+async def _two_are_connected(queue: Queue) -> bool:
+    return await queue.get_workers_count() == 2
 
 
 def test_events_that_are_kept(run: Run, read: Read, mail: toril.sync.Queue, with_worker: WithWorker) -> None:

@@ -169,14 +169,15 @@ async def test_a_renewer_does_the_same_for_a_thread(teller: Teller, database: Da
     await teller.add()
     await teller.take()
 
-    def renew() -> list[str]:
+    async def renew() -> list[str]:
         renewer = teller.store.renewer()
         try:
-            return renewer.renew(teller.queue, [("1", "token"), ("2", "token")], 90_000)
+            renewed = await renewer.renew(teller.queue, [("1", "token"), ("2", "token")], 90_000)
+            return renewed.lost
         finally:
-            renewer.close()
+            await renewer.close()
 
-    assert await asyncio.to_thread(renew) == ["2"]
+    assert await asyncio.to_thread(asyncio.run, renew()) == ["2"]
     assert database.command("PTTL", teller.key("1:lock")) > 80_000
 
 

@@ -222,7 +222,21 @@ async def test_of_events(new_events: Callable[..., QueueEvents], bench: Bench, v
     assert bench.faults == []
 
 
-@pytest.mark.parametrize("verb", verbs_of(Worker))
+async def test_of_running(new_worker: Callable[..., Worker], bench: Bench) -> None:
+    async def run(*, grace: Any = None, fail_unfinished: Any = False) -> None:
+        worker = new_worker(handle, drain_delay=0.01)
+        closings: list[asyncio.Task[None]] = []
+        worker.on("ready", lambda: closings.append(asyncio.create_task(worker.close())))
+        await worker.run(grace=grace, fail_unfinished=fail_unfinished)
+        await asyncio.gather(*closings)
+
+    await bench.try_all(run, WRONG)
+
+    assert bench.faults == []
+
+
+# A worker runs until it is closed.
+@pytest.mark.parametrize("verb", sorted({*verbs_of(Worker)} - {"run"}))
 async def test_of_workers(queue: Queue, new_worker: Callable[..., Worker], bench: Bench, verb: str) -> None:
     worker = new_worker(handle, drain_delay=0.01)
     await queue.add("work")

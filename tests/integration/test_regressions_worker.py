@@ -11,8 +11,12 @@ import pytest
 
 from tests.support.database import Database
 from tests.support.eventually import eventually
-from tests.support.factories import WorkerFactory
-from toril import Job, JobFailed, Queue, Unrecoverable, WaitForChildren
+from tests.support.factories import QueueFactory, WorkerFactory
+from toril import Job, JobFailed, Queue, QueueEvents, Unrecoverable, WaitForChildren
+from toril.model.job import JobRecord
+from toril.model.names import QueueRef
+from toril.model.stream import StreamId
+from toril.store.contract import Store
 
 tenant: contextvars.ContextVar[str | None] = contextvars.ContextVar("tenant", default=None)
 
@@ -228,3 +232,34 @@ async def test_waiting_for_a_child_that_has_failed_fails_the_job(
 
     with pytest.raises(JobFailed, match="at least one failed child"):
         await job.result(timeout=5)
+
+
+async def test_a_failure_that_is_told_while_the_job_is_looked_at_has_its_stacktrace(
+    new_queue: QueueFactory,
+    store: Store,
+    prefix: str,
+    new_worker: WorkerFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = new_queue(store=store)
+    job = await queue.add("work")
+    look, told = store.jobs.outcome, asyncio.Event()
+
+    async def slow_look(ref: QueueRef, id: str) -> tuple[str, JobRecord, StreamId]:
+        seen = await look(ref, id)
+        if not told.is_set():
+            await worker.start()
+            await told.wait()
+        return seen
+
+    async def fails(job: Job) -> None:
+        raise ValueError("no")
+
+    worker = new_worker(fails)
+    monkeypatch.setattr(store.jobs, "outcome", slow_look)
+    async with QueueEvents(queue.name, store=store, prefix=prefix) as events:
+        events.on("failed", lambda event: told.set())
+        with pytest.raises(JobFailed) as caught:
+            await job.result(timeout=10)
+
+    assert "ValueError: no" in caught.value.stacktrace[0]

@@ -10,7 +10,8 @@ import pytest
 from tests.interop.conftest import Working
 from tests.interop.node import NodePeer
 from tests.interop.payloads import PAYLOADS
-from toril import Event, Queue, QueueEvents
+from tests.support.database import Database
+from toril import Event, Queue, QueueEvents, Worker
 from toril.embedded import EmbeddedServer
 
 
@@ -36,6 +37,20 @@ async def test_node_reads_events_of_ones_own(node: NodePeer, queue: Queue) -> No
     await queue.publish_event("greet", who="wörld", n=1, list=[1, None], jobId="7")
 
     assert await node.told("greet", "7") == {"who": "wörld", "n": "1", "list": "[1,null]", "jobId": "7"}
+
+
+async def test_node_goes_on_past_a_worker_that_was_lost(
+    node: NodePeer, queue: Queue, server: EmbeddedServer, database: Database, prefix: str
+) -> None:
+    await node.listen()
+    database.command("HSET", f"{prefix}:{queue.name}:toril:workers", "w1", "{}")
+    async with Worker(queue.name, url=server.url, prefix=prefix) as worker:
+        await worker.check_stalled()
+    assert [event.name async for event in queue.iter_events()] == ["worker-lost"]
+
+    await node.work()
+    job = await node.add("report", {"rows": [], "progress": []})
+    assert (await node.told("completed", job["id"]))["jobId"] == job["id"]
 
 
 async def test_toril_reads_events_of_nodes_own(node: NodePeer, events: QueueEvents) -> None:

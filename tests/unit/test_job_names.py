@@ -11,7 +11,9 @@ import pytest
 from toril import OptionError, UnknownJobName, Unrecoverable, Worker
 from toril.core.connection import StoreLink
 from toril.core.job import Job
+from toril.core.worker.homes import Homes
 from toril.core.worker.routes import call_of
+from toril.core.worker.settings import Settings
 from toril.model.names import QueueRef
 
 REF = QueueRef("bull", "shop")
@@ -32,12 +34,12 @@ def job_named(name: bytes | None) -> Job:
 
 def unknown(handlers: Mapping[str, Callable[[Job], object]], name: str) -> UnknownJobName:
     with pytest.raises(UnknownJobName) as caught:
-        call_of(handlers).run(job_named(name.encode()))
+        call_of(Homes(Settings()), handlers).run(job_named(name.encode()))
     return caught.value
 
 
 async def test_each_name_has_its_handler() -> None:
-    call = call_of({"paint": paint, "größe": cars, "": paint})
+    call = call_of(Homes(Settings()), {"paint": paint, "größe": cars, "": paint})
 
     assert await call.run(job_named(b"paint")) == "painted paint"
     assert await call.run(job_named("größe".encode())) == "drove größe"
@@ -45,7 +47,7 @@ async def test_each_name_has_its_handler() -> None:
 
 
 async def test_the_star_serves_all_others() -> None:
-    call = call_of(UserDict({"paint": paint, "*": cars}))
+    call = call_of(Homes(Settings()), UserDict({"paint": paint, "*": cars}))
 
     assert await call.run(job_named(b"paint")) == "painted paint"
     assert await call.run(job_named(b"sail")) == "drove sail"
@@ -54,7 +56,7 @@ async def test_the_star_serves_all_others() -> None:
 
 async def test_later_changes_of_the_mapping_are_not_seen() -> None:
     handlers = {"paint": paint}
-    call = call_of(handlers)
+    call = call_of(Homes(Settings()), handlers)
     handlers["cars"] = cars
     del handlers["paint"]
 
@@ -77,7 +79,7 @@ def test_an_unknown_name_is_told_with_the_nearest_and_all_that_are_known() -> No
 
 
 def test_a_name_that_is_no_text_meets_no_handler_by_chance() -> None:
-    call = call_of(dict.fromkeys(("\ufffd", "?", "\udcff"), paint))
+    call = call_of(Homes(Settings()), dict.fromkeys(("\ufffd", "?", "\udcff"), paint))
 
     with pytest.raises(UnknownJobName):
         call.run(job_named(b"\xff"))

@@ -9,8 +9,10 @@ import pytest
 from toril import Job, OptionError, Worker
 from toril.core.connection import StoreLink
 from toril.core.worker.aging import Aging
+from toril.core.worker.homes import Call, Homes
 from toril.core.worker.queues import call_for, read_queues
-from toril.core.worker.routes import Call, Handlers, call_of
+from toril.core.worker.routes import Handlers, call_of
+from toril.core.worker.settings import Settings
 from toril.model.names import QueueRef
 
 
@@ -23,7 +25,7 @@ async def other(job: Job) -> str:
 
 
 def make(handlers: Handlers, option: str) -> Call:
-    return call_of(handlers, option=option)
+    return call_of(Homes(Settings()), handlers, option)
 
 
 def job_of(queue: str, name: str = "work") -> Job:

@@ -26,6 +26,7 @@ from toril.cli import (
     schedulers,
     server,
     top,
+    worker,
     workers,
 )
 from toril.cli.running import Json, Prefix, Settings, Url
@@ -50,7 +51,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         pausing.pause,
         pausing.resume,
     ),
-    "Operate": (doctor.doctor,),
+    "Operate": (worker.worker, doctor.doctor),
 }
 
 app: typer.Typer = typer.Typer(

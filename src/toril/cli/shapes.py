@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from toril import Event, Job, JobNode, JobScheduler, WorkerInfo
+from toril import Event, Job, JobNode, JobScheduler, WorkerInfo, WorkerStatus
 
 
 def job_shape(job: Job, state: str) -> dict[str, Any]:
@@ -84,6 +84,21 @@ def worker_shape(queue: str, worker: WorkerInfo) -> dict[str, Any]:
         "age": worker.age,
         "idle": worker.idle,
     }
+
+
+#: What a worker tells of itself, beside its queue and its name.
+STATUS = (
+    *("id", "host", "pid", "version", "health", "slots", "running", "held", "completed", "failed", "rate"),
+    *("last_error", "last_error_at", "rss", "loop_lag", "growth", "started_at", "told_at"),
+)
+
+
+def any_worker_shape(queue: str, worker: WorkerStatus | WorkerInfo) -> dict[str, Any]:
+    """A worker that tells of itself, or one that is only connected: what is not known of it is null."""
+    nothing = {"queue": queue, "name": worker.name, "address": None, "age": None, "idle": None}
+    if isinstance(worker, WorkerInfo):
+        return {**dict.fromkeys(STATUS), **worker_shape(queue, worker)}
+    return {**nothing, **{name: getattr(worker, name) for name in STATUS}}
 
 
 def event_shape(event: Event) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from toril.core.job import Job
 from toril.core.portal import Call
+from toril.core.told import Flag, Told
+from toril.model.cancellation import Cancellation
 from toril.model.duration import Duration
 from toril.model.job import JobRecord
 from toril.store.values import Dependencies, Logs
@@ -15,17 +17,42 @@ from toril.store.values import Dependencies, Logs
 class BlockingJob(JobRecord):
     """A job whose verbs block; for handlers in threads, and for code without an event loop."""
 
-    __slots__ = ("_call", "_job")
+    __slots__ = ("_call", "_job", "_told")
 
-    def __init__(self, job: Job, call: Call) -> None:
+    def __init__(self, job: Job, call: Call, told: Told | None = None) -> None:
         super().__init__(job.queue, job.id, job.fields, job.token)
         self._job = job
         self._call = call
+        self._told = told
 
     @property
     def created(self) -> bool:
         """Whether the ``add`` that returned it made it."""
         return self._job.created
+
+    @property
+    def cancelled(self) -> Flag:
+        """In a handler: true once it shall end, since it was cancelled, ran too long, or its worker closes.
+
+        A ``threading.Event`` that can be waited for. Of a job that no handler runs it is never set.
+        """
+        if self._told is None:
+            self._told = Told()
+        return self._told.cancelled
+
+    def check_cancelled(self) -> None:
+        """In a handler: leave it if it shall end. To be called now and then; don't catch what it raises.
+
+        Raises:
+            CancelledError: ``cancelled`` is set.
+            SoftTimeout: The handler runs longer than its ``soft_timeout``; raised once, and may be caught.
+        """
+        if self._told is not None:
+            self._told.check()
+
+    def cancel(self, *, children: bool = True) -> Cancellation:
+        """Cancel the job; see ``Job.cancel``."""
+        return self._call(self._job.cancel(children=children))
 
     def refresh(self) -> None:
         """Read the job again; see ``Job.refresh``."""

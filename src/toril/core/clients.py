@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
+import msgspec
+
 from toril.core.connection import StoreLink
 from toril.model.names import check_prefix
+from toril.model.worker_status import WorkerStatus
 from toril.store.contract import Store
 
 
@@ -50,6 +54,16 @@ class WorkerInfo(ClientInfo):
     def name(self) -> str | None:
         """The name the worker was given; ``None`` if it has none."""
         return self.fields.get("name", "").partition(":w:")[2] or None
+
+
+def read_beats(told: Iterable[bytes]) -> list[WorkerStatus]:
+    """What workers have told of themselves, the oldest worker first; what can't be read is left out."""
+    found: list[WorkerStatus] = []
+    for status in told:
+        # Another version may tell it in another way, and anybody may write there.
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            found.append(msgspec.json.decode(status, type=WorkerStatus))
+    return sorted(found, key=lambda worker: (worker.started_at or worker.told_at, worker.id))
 
 
 def _seconds(text: str) -> int:

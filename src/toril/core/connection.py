@@ -13,7 +13,7 @@ from toril.errors import StoreUnavailable
 from toril.model.checks import check_text
 from toril.model.names import QueueRef
 from toril.store.contract import Store
-from toril.store.opening import default_url, open_store, resolve_url
+from toril.store.opening import default_url, open_store, resolve_url, without_password
 
 
 @dataclass
@@ -90,6 +90,11 @@ class StoreLink:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Lock | None = None
         self._closings = 0
+
+    @property
+    def server(self) -> str:
+        """The server's URL without its password; an empty text for a store that was given."""
+        return without_password(self._url or default_url()) if self._store is None else ""
 
     @property
     def access(self) -> Access | None:

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from toril.core.cancelling import cancel_job
 from toril.core.job import log_text
 from toril.core.payload import encode
 from toril.core.publishing import event_words
 from toril.core.removal import Removal
 from toril.core.states import check_finished
 from toril.core.version_5 import warn_of_version_5
-from toril.model.checks import check_id, check_int
+from toril.model.cancellation import Cancellation
+from toril.model.checks import check_bool, check_id, check_int
 from toril.model.duration import datetime_to_ms
 
 
@@ -33,6 +35,26 @@ class Control(Removal):
     async def resume(self) -> None:
         """Let jobs be taken again."""
         await (await self._open()).store.queues.resume(self.ref)
+
+    async def cancel(self, id: str, *, children: bool = True) -> Cancellation:
+        """Cancel a job: one that waits fails now, the handler of one that runs is told to end.
+
+        It fails with the reason ``cancelled`` and is not tried again; ``on_failure`` holds for its parent.
+
+        Args:
+            children: Also cancel all jobs below it that are not done; even if the job itself is.
+
+        Returns:
+            What became of the job; a text with a ``note``.
+
+        Raises:
+            JobNotFound: There is no such job.
+            JobNotInState: It is in no state.
+            JobOwnedByScheduler: It is the next iteration of a job scheduler.
+        """
+        job_id = check_id(id)
+        check_bool(children, "children")
+        return await cancel_job((await self._open()).store, self.ref, job_id, children=children)
 
     async def retry_jobs(
         self, state: str = "failed", *, count: int = 1000, before: datetime | None = None

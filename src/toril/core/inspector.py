@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from toril.core.clients import ClientInfo, WorkerInfo
+from toril.core.clients import ClientInfo, WorkerInfo, read_beats
 from toril.core.connection import StoreLink
 from toril.core.dependencies import DependencyKind, DependencyPage, part_of, read_children
 from toril.core.iteration import walk_ids
@@ -22,6 +22,7 @@ from toril.model.duration import datetime_to_ms
 from toril.model.event import Event
 from toril.model.names import QueueRef, check_prefix, check_queue_name
 from toril.model.stream import Place, StreamId, check_event_id
+from toril.model.worker_status import WorkerStatus
 from toril.store.contract import Store
 from toril.store.values import Logs
 
@@ -307,6 +308,16 @@ class Inspector(Connecting):
         """
         found = await (await self._open()).store.queues.workers(self.ref)
         return [WorkerInfo.of(fields) for fields in found]
+
+    async def workers(self) -> list[WorkerStatus]:
+        """How the workers of toril are that work for this queue, as they tell it themselves.
+
+        They tell it from time to time (option ``heartbeat_interval``), so a worker that was killed is listed
+        until it has missed three times; then the event ``worker-lost`` tells of it. See ``get_workers`` for
+        all that are connected, BullMQ's included.
+        """
+        found = await (await self._open()).store.queues.beats(self.ref)
+        return read_beats(found)
 
     async def get_workers_count(self) -> int:
         """How many workers are connected; see ``get_workers``."""

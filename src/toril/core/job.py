@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
+from toril.core.cancelling import cancel_job
 from toril.core.connection import Access
 from toril.core.family import JobFamily, trace_failure
 from toril.core.payload import encode
@@ -20,7 +21,8 @@ from toril.errors import (
     ResultTimeout,
     StoreUnavailable,
 )
-from toril.model.checks import check_int, check_range
+from toril.model.cancellation import Cancellation
+from toril.model.checks import check_bool, check_int, check_range
 from toril.model.draft import MAX_PRIORITY
 from toril.model.duration import Duration, datetime_to_ms, to_ms
 from toril.store.values import DelayJob, GiveBack, Logs
@@ -156,6 +158,25 @@ class Job(JobFamily):
         if not await store.jobs.remove(self.queue, self.id, with_children=remove_children):
             raise JobLocked(f"job {self.id} is running", queue=self.queue.name, job_id=self.id)
 
+    async def cancel(self, *, children: bool = True) -> Cancellation:
+        """Cancel the job: one that waits fails now, the handler of one that runs is told to end.
+
+        It fails with the reason ``cancelled`` and is not tried again; ``on_failure`` holds for its parent.
+
+        Args:
+            children: Also cancel all jobs below it that are not done; even if the job itself is.
+
+        Returns:
+            What became of the job; a text with a ``note``.
+
+        Raises:
+            JobNotFound: The job is gone.
+            JobNotInState: It is in no state.
+            JobOwnedByScheduler: It is the next iteration of a job scheduler.
+        """
+        check_bool(children, "children")
+        return await cancel_job((await self._open()).store, self.queue, self.id, children=children)
+
     async def extend_lock(self, duration: Duration, token: str | None = None) -> bool:
         """Hold the job for so long from now; ``False`` if its lock is lost."""
         locks = [(self.id, self._held(token))]
@@ -232,15 +253,17 @@ class Job(JobFamily):
 
     async def _has_finished(self, access: Access, results: ResultReader, word: Word) -> bool:
         """Whether the job has completed: by the event that told so, else by a look."""
-        state = "completed"
-        if word.event is None or word.event["event"] != state:
+        before, state = word.event, "completed"
+        if before is None or before["event"] != state:
             state = await self._look(access, results, word)
-        if word.event is not None:
+        # An event that comes during a look that was too early for it is left for the next look.
+        event = before if state == "unfinished" else word.event
+        if event is not None:
             # A job that is removed when it finishes has told its result, but can't be read any more.
-            state = word.event["event"]
+            state = event["event"]
             for name in ("returnvalue", "failedReason"):
-                if name in word.event:
-                    self.fields[name.encode()] = word.event[name].encode()
+                if name in event:
+                    self.fields[name.encode()] = event[name].encode()
         if state == "failed":
             raise await self._failure(access)
         if state in ("missing", "removed"):

@@ -22,6 +22,7 @@ from toril.model.job import public_options
 from toril.model.options import AddOptions, merge, resolve
 from toril.model.schedule import Schedule, ScheduleOptions, check_scheduler_id
 from toril.model.stored import read_json, read_text, read_whole
+from toril.model.time_limits import OWN
 from toril.store.values import StoredScheduler
 
 _logger = logging.getLogger(__name__)
@@ -140,7 +141,7 @@ class Scheduling(Control):
         data = "{}" if template.data is ABSENT else encode(template.data, "data")
         stored, priority, lifo = self._template(template, now_ms, byte_length(data))
         if plan.missed != "once":
-            stored["toril"] = {"missed": plan.missed}
+            stored[OWN] = {**stored.get(OWN, {}), "missed": plan.missed}
         name = template.name or id
         first = Iteration(name, stored, plan.stored(plan.done + 1), now_ms)
         due_ms = await next_match(plan, first, self.repeat_strategy)

@@ -20,10 +20,14 @@ TorilError
 │   ├── FailedChildren (-9)
 │   ├── SlotTaken (-10)
 │   │   └── NoFreeSlot (-11)
+│   ├── WorkerStopped                   its worker was stopped, and lets unfinished jobs fail
 │   ├── JobLocked                       a running job can't be removed or replaced
 │   ├── DuplicateJob                    ``on_duplicate="raise"`` met an existing id
+│   ├── JobTimeout (TimeoutError)       the handler ran longer than it may; raised by workers
 │   ├── JobFailed                       what ``Job.result`` raises for a failed job
 │   └── JobRemoved                      what ``Job.result`` raises for a job that is gone
+├── ChildProcessDied                    the child process that ran a job is gone, or could not start
+├── RemoteError                         what a handler raised in a child, if that can't be carried over
 ├── ReaderReplaced                      another process reads events under the same name
 ├── QueueInUse                          a queue with running jobs can't be obliterated
 └── ResultTimeout (TimeoutError)        ``Job.result`` waited long enough
@@ -32,7 +36,9 @@ Steer                                   raised by a handler to say what shall ha
 ├── Unrecoverable                       fail now, whatever attempts are left
 │   ├── ChildFailed                     a parent that fails because of a child; raised by workers
 │   ├── InvalidPayload                  the data do not fit the type that the handler wants
-│   └── UnknownJobName                  the worker has no handler for jobs of this name
+│   ├── UnknownJobName                  the worker has no handler for jobs of this name
+│   ├── JobExpired                      the job waited too long to be run
+│   └── JobCancelled                    somebody has cancelled the job
 ├── Retry                               fail this attempt, and run again after a delay of your choice
 ├── Delay                               run again later; does not count as an attempt
 ├── ReturnToWait                        run again as soon as a slot is free; not an attempt
@@ -44,15 +50,22 @@ Steer                                   raised by a handler to say what shall ha
     ├── WaitingChildrenError
     └── RateLimitError
 
+SoftTimeout (asyncio.CancelledError)    raised inside a handler that should come to its end
+
 ``Steer`` is a branch of its own, so that ``except TorilError`` never swallows it.
 """
 
+from typing import TYPE_CHECKING
+
+from toril._lazy import lazily as _lazily
 from toril.errors.general import (
+    ChildProcessDied,
     EmbeddedServerError,
     MissingExtra,
     OptionError,
     QueueInUse,
     ReaderReplaced,
+    RemoteError,
     ResultTimeout,
     ScriptError,
     StoreError,
@@ -79,7 +92,9 @@ from toril.errors.jobs import (
     ParentNotReplaceable,
     PendingChildren,
     SlotTaken,
+    WorkerStopped,
 )
+from toril.errors.limits import JobCancelled, JobExpired, JobTimeout
 from toril.errors.steering import (
     AlreadyMoved,
     ChildFailed,
@@ -99,23 +114,30 @@ from toril.errors.steering import (
     WaitingError,
 )
 
+if TYPE_CHECKING:
+    from toril.errors.soft import SoftTimeout
+
 __all__ = [
     "AlreadyMoved",
     "ChildFailed",
     "ChildFailure",
+    "ChildProcessDied",
     "Delay",
     "DelayedError",
     "DuplicateJob",
     "EmbeddedServerError",
     "FailedChildren",
     "InvalidPayload",
+    "JobCancelled",
     "JobError",
+    "JobExpired",
     "JobFailed",
     "JobLocked",
     "JobNotFound",
     "JobNotInState",
     "JobOwnedByScheduler",
     "JobRemoved",
+    "JobTimeout",
     "LockLost",
     "LockMismatch",
     "MissingExtra",
@@ -128,11 +150,13 @@ __all__ = [
     "RateLimit",
     "RateLimitError",
     "ReaderReplaced",
+    "RemoteError",
     "ResultTimeout",
     "Retry",
     "ReturnToWait",
     "ScriptError",
     "SlotTaken",
+    "SoftTimeout",
     "Steer",
     "StoreError",
     "StoreMisconfigured",
@@ -145,8 +169,13 @@ __all__ = [
     "WaitForChildren",
     "WaitingChildrenError",
     "WaitingError",
+    "WorkerStopped",
 ]
 
 # In tracebacks, logs and pickles they are called what users import.
-for _name in __all__:
+for _name in {*__all__} & {*globals()}:
     globals()[_name].__module__ = __name__
+
+if not TYPE_CHECKING:
+    # Loaded when it is first used: asyncio takes its time, and who only adds jobs may do without.
+    __getattr__, __dir__ = _lazily(__name__, {"SoftTimeout": "toril.errors.soft"})

@@ -100,3 +100,33 @@ class ReaderReplaced(TorilError):
     def __init__(self, reader: str, queue: str) -> None:
         super().__init__(f"reader {reader!r} of queue {queue} was started elsewhere; give each its own name")
         self.reader = reader
+
+
+class ChildProcessDied(TorilError):
+    """The child process that ran a job is gone, or could not start; the attempt has failed.
+
+    Attributes:
+        pid: Its id; ``None`` if there never was a process.
+        exit_code: What it left with; below 0 for the number of a signal, ``None`` if it was not waited for.
+        signal: Name of the signal that killed it, if one did.
+    """
+
+    def __init__(
+        self, message: str, *, pid: int | None = None, exit_code: int | None = None, signal: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.pid = pid
+        self.exit_code = exit_code
+        self.signal = signal
+
+
+class RemoteError(TorilError):
+    """What a handler raised in a child process, if that can't be carried over; the text is its own.
+
+    Attributes:
+        kind: Name of its class.
+    """
+
+    def __init__(self, message: str, kind: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind

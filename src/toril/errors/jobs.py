@@ -44,6 +44,10 @@ class LockMismatch(LockLost):
     code = -6
 
 
+class WorkerStopped(JobError):
+    """The worker was stopped while it ran the job, and was told to let such jobs fail."""
+
+
 class JobNotInState(JobError):
     """The job is not in the state this operation starts from."""
 

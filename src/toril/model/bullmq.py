@@ -11,6 +11,7 @@ from toril.model.backoff import Backoff
 from toril.model.checks import check_keyed, check_mapping, check_number, is_number
 from toril.model.duration import LAST_MS, MAX_MS, ms_to_datetime
 from toril.model.options import AddOptions
+from toril.model.time_limits import OWN
 
 _Convert: TypeAlias = Callable[[object, str], object]
 
@@ -43,7 +44,9 @@ def from_bullmq(options: Mapping[str, object]) -> AddOptions:
             raise OptionError(key, value, _REFUSED[key])
         if value is None:
             continue
-        if key in _OPTIONS:
+        if key == OWN:
+            converted.update(_own(value))
+        elif key in _OPTIONS:
             option, convert = _OPTIONS[key]
             converted[option] = convert(value, key) if convert else value
         else:
@@ -68,10 +71,18 @@ def _backoff(value: object, option: str) -> object:
     return value
 
 
+def _own(value: object) -> dict[str, object]:
+    """What a job of toril's carries beside the options of BullMQ."""
+    given = check_keyed(value, OWN)
+    return {option: _duration(given[key], f"{OWN}.{key}") for key, option in _OWN.items() if key in given}
+
+
 def _telemetry(value: object, option: str) -> dict[str, Any]:
     given = check_mapping(value, option, ("metadata", "omitContext"))
     return {"omit_context" if key == "omitContext" else key: entry for key, entry in given.items()}
 
+
+_OWN = {"timeout": "timeout", "softTimeout": "soft_timeout", "expiresIn": "expires_in"}
 
 _OPTIONS: dict[str, tuple[str, _Convert | None]] = {
     "attempts": ("attempts", None),

@@ -11,10 +11,11 @@ from toril.errors import OptionError
 from toril.model.backoff import parse_stored
 from toril.model.checks import check_bool, check_int, check_mapping, check_text
 from toril.model.dedup import parse_dedup
-from toril.model.duration import datetime_to_ms, to_ms
+from toril.model.duration import datetime_to_ms, positive_ms, to_ms
 from toril.model.keep import parse_keep
 from toril.model.names import check_job_id
 from toril.model.parent import POLICY_CODES, ParentRef, parent_fields, parse_parent
+from toril.model.time_limits import OWN, check_order
 
 #: The largest priority number; with a larger one the order of jobs would no longer fit a double.
 #: Source: BullMQ 6.7.
@@ -144,6 +145,15 @@ def _on_duplicate(draft: Draft, value: object, option: str) -> None:
     draft.on_duplicate = value
 
 
+def _own_ms(key: str) -> Step:
+    def step(draft: Draft, value: object, option: str) -> None:
+        own = draft.stored.setdefault(OWN, {})
+        own[key] = positive_ms(value, option)
+        check_order(own.get("timeout"), own.get("softTimeout"), "soft_timeout", value)
+
+    return step
+
+
 def _telemetry(draft: Draft, value: object, option: str) -> None:
     given = check_mapping(value, option, ("metadata", "omit_context"))
     if "metadata" in given:
@@ -186,6 +196,9 @@ STEPS: dict[str, Step] = {
     "remove_on_fail": _kept("removeOnFail"),
     "keep_logs": _whole("kl"),
     "stack_trace_limit": _whole("stackTraceLimit"),
+    "timeout": _own_ms("timeout"),
+    "soft_timeout": _own_ms("softTimeout"),
+    "expires_in": _own_ms("expiresIn"),
     "telemetry": _telemetry,
     "extra": _extra,
 }
@@ -199,7 +212,7 @@ _TAKEN = frozenset(
         *STEPS,
         *POLICY_CODES.values(),
         *("jobId", "sizeLimit", "stackTraceLimit", "removeOnComplete", "removeOnFail", "keepLogs", "kl"),
-        *("de", "debounce", "tm", "omc", "repeat", "repeatJobKey", "prevMillis"),
+        *(OWN, "de", "debounce", "tm", "omc", "repeat", "repeatJobKey", "prevMillis"),
         *("failParentOnFailure", "continueParentOnFailure"),
         *("ignoreDependencyOnFailure", "removeDependencyOnFailure"),
     }

@@ -69,6 +69,15 @@ class Retention(msgspec.Struct, frozen=True):
     age_s: int | None = None
     limit: int | None = None
 
+    @property
+    def wire(self) -> tuple[int, int | bool, int | bool]:
+        """The same for a script, which knows no ``None``."""
+        return (
+            self.count,
+            False if self.age_s is None else self.age_s,
+            False if self.limit is None else self.limit,
+        )
+
 
 _ALL = Retention()
 _NONE = Retention(0)

@@ -100,6 +100,17 @@ class AddOptions(TypedDict, total=False):
     remove_dependency_on_failure: bool
     """BullMQ's way to write ``on_failure="remove"``."""
 
+    timeout: Duration
+    """Stop an attempt that runs longer; default what the worker says, and else never. Node workers don't."""
+
+    soft_timeout: Duration
+    """Raise ``SoftTimeout`` in a handler that runs longer, which it may catch; shorter than ``timeout``;
+    default what the worker says, and else never. Node workers don't."""
+
+    expires_in: Duration
+    """Don't start the job any more so long after ``timestamp`` and its delay: it fails as ``expired``;
+    default any time. Node workers run it all the same."""
+
     telemetry: TelemetryOption
     """What the job carries for tracing."""
 

@@ -9,6 +9,7 @@ import msgspec
 
 from toril.errors import (
     AlreadyMoved,
+    ChildProcessDied,
     Delay,
     FailedChildren,
     InvalidPayload,
@@ -71,6 +72,14 @@ class LeaveAlone(msgspec.Struct, frozen=True):
     """The handler has moved the job itself."""
 
 
+class RemoteTraceback(Exception):
+    """The traceback of an error that was raised in another process; it is the cause of the error here."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
 Outcome = Failed | TryAgain | Later | BackToWait | ChildrenFirst | LeaveAlone
 
 
@@ -122,14 +131,19 @@ def reason_of(error: BaseException) -> str:
         text = str(error)
     except Exception:
         return type(error).__name__
+    if isinstance(error, SystemExit) and text:
+        # A number alone would tell nothing.
+        text = f"SystemExit: {text}"
     return _storable(text[:_MOST_REASON]) if text or error.args else type(error).__name__
 
 
 def stack_of(error: BaseException) -> str:
     """The traceback of an error as text, its end if it is very long."""
+    if isinstance(error.__cause__, RemoteTraceback):
+        return error.__cause__.text
     try:
-        # No handler was called: the lines would all be toril's own.
-        ours = isinstance(error, InvalidPayload | UnknownJobName)
+        # No handler was called, or it left no traceback: the lines would all be toril's own.
+        ours = isinstance(error, ChildProcessDied | InvalidPayload | UnknownJobName)
         text = "".join(traceback.format_exception_only(error)) if ours else traceback_text(error)
     except Exception:
         text = type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -12,6 +13,9 @@ from toril.store.contract import Store
 
 _REDIS = "toril.store.redis:open_redis"
 _EMBEDDED = "toril.embedded:ensure_server"
+
+_PASSWORD = re.compile(r"(?<=://)([^/?#:@]*):[^/?#]*@")
+_PASSWORD_IN_QUERY = re.compile(r"([?&])password=[^&]*&?")
 
 
 def wall_clock_ms() -> int:
@@ -53,6 +57,11 @@ def open_store(url: str, *, now_ms: Callable[[], int] = wall_clock_ms, receipts:
         OptionError: The URL can't be read.
     """
     return cast("Store", _load(_REDIS)(url, now_ms, receipts))
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown."""
+    return _PASSWORD_IN_QUERY.sub(r"\1", _PASSWORD.sub(r"\1@", url)).rstrip("?&")
 
 
 def _load(place: str) -> Any:

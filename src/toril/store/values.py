@@ -33,6 +33,11 @@ class NewJob(msgspec.Struct, array_like=True):
     more: dict[str, Any] | bool = False
 
 
+#: How many finished jobs to keep (-1 all); for how many seconds, or ``False``; how many go at a time for
+#: their age, or ``False``.
+Keeping = tuple[int, int | bool, int | bool]
+
+
 class Finish(msgspec.Struct, array_like=True, tag="finish"):
     """An active job has completed or failed for good.
 
@@ -40,8 +45,7 @@ class Finish(msgspec.Struct, array_like=True, tag="finish"):
         target: ``completed`` or ``failed``.
         value: JSON of the result, or the reason of the failure.
         fields: More fields to write, as a flat list of names and values.
-        keep: How many to keep (-1 all); for how many seconds, or ``False``; how many go at a time for their
-            age, or ``False``.
+        keep: How many finished jobs to keep.
         points: How many per-minute points of metrics to keep; ``False`` for no metrics.
     """
 
@@ -51,7 +55,7 @@ class Finish(msgspec.Struct, array_like=True, tag="finish"):
     value: str
     fields: list[str] | bool = False
     attempts: int = 0
-    keep: tuple[int, int | bool, int | bool] = (-1, False, False)
+    keep: Keeping = (-1, False, False)
     points: int | bool = False
 
 
@@ -136,6 +140,14 @@ class Settled(msgspec.Struct):
 
     answers: list[int | JobError]
     taken: Taken
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """What renewing locks has shown: ids whose lock is lost, and ids of jobs that somebody has cancelled."""
+
+    lost: list[str]
+    cancelled: list[str]
 
 
 class Added(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from toril.core.portal import portal
+from toril.model.cancellation import Cancellation
 from toril.sync.removal import Removal
 
 
@@ -20,6 +21,10 @@ class Control(Removal):
     def resume(self) -> None:
         """Let jobs be taken again."""
         portal.call(self._queue.resume())
+
+    def cancel(self, id: str, *, children: bool = True) -> Cancellation:
+        """Cancel a job, and the jobs below it."""
+        return portal.call(self._queue.cancel(id, children=children))
 
     def retry_jobs(self, state: str = "failed", *, count: int = 1000, before: datetime | None = None) -> int:
         """Run all finished jobs again."""

@@ -14,6 +14,7 @@ from toril.core.metrics import Metrics
 from toril.core.portal import portal
 from toril.core.queue import Queue as AsyncQueue
 from toril.model.event import Event
+from toril.model.worker_status import WorkerStatus
 from toril.store.values import Logs
 from toril.sync.jobs import all_blocking, blocking
 
@@ -160,6 +161,10 @@ class Inspector:
     def get_workers(self) -> list[WorkerInfo]:
         """The workers of this queue that are connected."""
         return portal.call(self._queue.get_workers())
+
+    def workers(self) -> list[WorkerStatus]:
+        """How the workers of toril are that work for this queue, as they tell it themselves."""
+        return portal.call(self._queue.workers())
 
     def get_workers_count(self) -> int:
         """How many workers are connected."""

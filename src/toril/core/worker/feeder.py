@@ -11,18 +11,15 @@ import asyncio
 import time
 import uuid
 from collections import deque
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Protocol
 
 from toril.core.worker.aging import Aging
 from toril.core.worker.alarm import Alarm
-from toril.core.worker.calls import MOST_A_CALL, Call, take_load
+from toril.core.worker.calls import MOST_A_CALL, Call, Fed, take_load
 from toril.core.worker.pool import Pool
 from toril.core.worker.run import Settling
 from toril.core.worker.settings import Settings
 from toril.errors import StoreError
-from toril.model.job import JobRecord
 from toril.model.names import QueueRef
 from toril.model.pace import Pace
 from toril.store.contract import Store, Waiter
@@ -30,18 +27,6 @@ from toril.store.values import Claim, Settled, Taken
 
 # Pauses between tries when the server does not answer, in seconds; the longest is `run_retry_delay`.
 _FIRST_PAUSE = 0.1
-
-
-class Fed(Protocol):
-    """Who gets the jobs that the feeder takes, and hears what became of those it settled."""
-
-    @property
-    def behind(self) -> bool: ...
-    def start_jobs(self, records: Sequence[JobRecord]) -> None: ...
-    def settled(self, settling: Settling, answer: Any) -> None: ...
-    def unsettled(self, settling: Settling) -> None: ...
-    def report(self, error: BaseException) -> None: ...
-    def drained(self) -> None: ...
 
 
 class Feeder:
@@ -52,6 +37,7 @@ class Feeder:
         pool: Says how many may be taken.
 
     Attributes:
+        owner: What its lock tokens begin with.
         queue: The queue.
         held: Jobs that were taken and whose settlement was not sent yet.
         asked: Jobs that the calls under way ask for.
@@ -70,7 +56,8 @@ class Feeder:
         self._work = asyncio.Event()
         self._quiet = asyncio.Event()
         self._idle = asyncio.Event()
-        self._id = str(uuid.uuid4())
+        # Who cancels a job sees by its lock that a worker of toril has it, and which one.
+        self.owner: str = f"toril-{uuid.uuid4()}"
         self._claims = 0
         self._hopeful = True
         self._limited = False
@@ -94,6 +81,12 @@ class Feeder:
         return min(self._deaf.values(), default=None)
 
     @property
+    def resting(self) -> bool:
+        """Whether nothing is held or under way, and the queue had nothing to give when it was last asked."""
+        busy = self.held or self._done or self._under_way
+        return not (busy or self._hopeful or self._limited)
+
+    @property
     def hungry(self) -> bool:
         """Whether jobs would be taken, and there may be some."""
         return self._hopeful and self.taking and not self._limited and "calls" not in self._deaf
@@ -101,7 +94,7 @@ class Feeder:
     def next_token(self) -> str:
         """A lock token that was not used before."""
         self._claims += 1
-        return f"{self._id}:{self._claims - 1}"
+        return f"{self.owner}:{self._claims - 1}"
 
     def settle(self, settling: Settling) -> None:
         """A slot is through with a job."""

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Concatenate
 
 from toril.core.job import Job
+from toril.core.told import Told
 from toril.core.worker.context import InContext
 from toril.core.worker.inject.injector import Injector
 from toril.core.worker.inject.making import run_with
@@ -25,9 +26,9 @@ class HandlerCall:
     """A handler, ready to be called with a job.
 
     Args:
-        threads: Where it runs if it is a plain function; ``None`` for threads of its own.
+        threads: Where it runs if it is a plain function.
         option: Where the handler stands, for errors.
-        injector: Has what it is given beside its job; ``None`` for one of its own.
+        injector: Has what it is given beside its job.
 
     Attributes:
         run: Calls it; answers what it returns, raises what it raises.
@@ -39,15 +40,15 @@ class HandlerCall:
     def __init__(
         self,
         handler: Handler,
-        threads: HandlerThreads | None = None,
-        option: str = "handler",
-        injector: Injector | None = None,
+        threads: HandlerThreads,
+        option: str,
+        injector: Injector,
     ) -> None:
-        self._injector = Injector() if injector is None else injector
-        self._plan = self._injector.plan(handler, option)
-        self._handler = _fitted(handler, wants_of(handler, option, self._plan.needs), option)
-        self._threads = HandlerThreads() if threads is None else threads
-        self._is_async = _is_async(handler)
+        self._injector = injector
+        self._plan = injector.plan(handler, option)
+        self._handler = fitted(handler, wants_of(handler, option, self._plan.needs), option)
+        self._threads = threads
+        self._is_async = is_async(handler)
         self.run: Callable[[Job], Awaitable[Any]] = self._way()
 
     def _way(self) -> Callable[[Job], Awaitable[Any]]:
@@ -56,11 +57,13 @@ class HandlerCall:
         return self._run_in_context if self._is_async else self._run_in_thread
 
     def _run_injected(self, job: Job) -> Awaitable[Any]:
+        told = Told()
+
         async def call(given: dict[str, Any]) -> Any:
             handler = partial(self._handler, **given)
-            return await (handler(job) if self._is_async else self._threads.run(handler, job))
+            return await (handler(job) if self._is_async else self._threads.run(handler, job, told))
 
-        return InContext(run_with(self._plan, job, self._injector.lasting, call))
+        return InContext(run_with(self._plan, job, told, self._injector.lasting, call))
 
     def _run_in_context(self, job: Job) -> Awaitable[Any]:
         return InContext(self._handler(job))
@@ -68,16 +71,15 @@ class HandlerCall:
     def _run_in_thread(self, job: Job) -> Awaitable[Any]:
         return self._threads.run(self._handler, job)
 
-    def close(self) -> None:
-        """Let idle threads end; see ``HandlerThreads.close``."""
-        self._threads.close()
 
+def fitted(handler: Callable[..., Any], wants: Wants, option: str) -> Callable[..., Any]:
+    """The handler as a function of the job and what is injected; who wants a job alone is left as it is.
 
-def _fitted(handler: Callable[..., Any], wants: Wants, option: str) -> Callable[..., Any]:
-    """The handler as a function of the job and what is injected; who wants a job alone is left as it is."""
-    is_async = _is_async(handler)
+    Raises:
+        OptionError: Its payload is of a type that can't be decoded.
+    """
     if wants == Wants():
-        return _awaited(handler) if is_async and not _is_coroutine_function(handler) else handler
+        return _awaited(handler) if is_async(handler) and not _is_coroutine_function(handler) else handler
     sources = [
         decoder_of(wants.payload, option, handler, wants.parameter) if place == "payload" else _itself
         for place in wants.places
@@ -94,7 +96,7 @@ def _fitted(handler: Callable[..., Any], wants: Wants, option: str) -> Callable[
     def in_thread(job: JobRecord, /, **given: Any) -> Any:
         return target(*arguments(job), **given)
 
-    return on_loop if is_async else in_thread
+    return on_loop if is_async(handler) else in_thread
 
 
 def _itself(job: JobRecord) -> JobRecord:
@@ -111,7 +113,7 @@ def _by_name(handler: Callable[..., Any], names: tuple[str, ...]) -> Callable[..
     return call
 
 
-def _is_async(handler: object) -> bool:
+def is_async(handler: object) -> bool:
     """Whether it is ``async``, or a plain decorator's function that hands on what an ``async`` one gives."""
     return _is_coroutine_function(handler) or inspect.iscoroutinefunction(function_of(handler))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -12,6 +13,7 @@ from toril.core.job import Job
 from toril.core.signals import Signals
 from toril.core.worker.duties import Duties
 from toril.core.worker.feeder import Feeder
+from toril.core.worker.heartbeat import Heartbeat
 from toril.core.worker.locks import LockKeeper
 from toril.core.worker.pool import Pool
 from toril.core.worker.run import Runner, Settling
@@ -19,10 +21,13 @@ from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import Settings
 from toril.core.worker.slots import Slots
 from toril.core.worker.stalled import Rescue
+from toril.core.worker.summons import CancelHearer
+from toril.core.worker.tally import Tally
 from toril.core.worker.teller import Teller
-from toril.errors import AlreadyMoved, JobError, LockLost, ReturnToWait
+from toril.errors import AlreadyMoved, JobError, LockLost, ReturnToWait, WorkerStopped
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
+from toril.model.worker_status import WorkerStatus
 from toril.store.contract import Store
 from toril.store.values import AwaitChildren, GiveBack
 
@@ -37,6 +42,8 @@ class Means(msgspec.Struct, frozen=True):
     pool: Pool
     locks: LockKeeper
     signals: Signals
+    tally: Tally
+    status: Callable[[], WorkerStatus]
 
 
 class Lane:
@@ -56,20 +63,23 @@ class Lane:
         store, settings = means.store, means.settings
         self.queue = queue
         self.feeder: Feeder = Feeder(store, queue, settings, self, means.pool)
+        self._store = store
         self._link = link
         self._settings = settings
         self._runner = means.runner
         self._slots = means.slots
         self._keeper = means.locks
         self._signals = means.signals
-        self._teller = Teller(queue, means.signals)
+        self._teller = Teller(queue, means.signals, means.tally)
         self._schedules = Schedules(store, queue, settings.repeat_strategy, self.report)
         self._rescue = Rescue(store, settings, self._schedules, self._teller)
-        self._locks = means.locks.of(queue, self._lock_lost, self.report)
+        self._cancels = CancelHearer(means.slots, means.runner.interrupts, self._fail_soon)
+        self._locks = means.locks.of(queue, self._lock_lost, self._cancels.cancel, self.report)
+        self._heartbeat = Heartbeat(store, queue, settings.heartbeat_ms, means.status)
         self._duties = Duties(self._teller)
         self._feeding: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
-        self._again: set[asyncio.Task[None]] = set()
+        self._failing: set[asyncio.Task[None]] = set()
 
     # --- life ---
 
@@ -77,8 +87,11 @@ class Lane:
         """Go on in the background until stopped; without taking jobs, if told so."""
         self.feeder.taking = taking
         self._feeding = self._duties.begin(self.feeder.feed)
+        self._duties.begin(partial(self._cancels.listen, self._store, self.queue, self.feeder.owner))
         if not self._settings.skip_stalled_check:
             self._duties.begin(self._rescue.look)
+        if not self._settings.skip_heartbeat:
+            self._duties.begin(self._heartbeat.beat)
         if taking:
             self._listen()
 
@@ -102,6 +115,8 @@ class Lane:
     async def stop(self) -> None:
         """End all that goes on."""
         await self._duties.end()
+        if not self._settings.skip_heartbeat and self.feeder.deaf_since is None:
+            await self._heartbeat.farewell()
 
     # --- one job ---
 
@@ -122,7 +137,7 @@ class Lane:
 
     async def run(self, job: Job) -> None:
         """Run a job and have it settled; what a slot does."""
-        self._keeper.running = job
+        self._keeper.last.record = job
         if b"rjk" in job.fields:
             await self._schedules.advance_patiently(job)
         if self._signals.heard("active"):
@@ -134,7 +149,13 @@ class Lane:
         except Exception as error:
             # Not the handler's fault, and not to be: the slot must live, and the job be found as stalled.
             settling = Settling(job, None, error=error)
-        self._deliver(settling)
+        if job in self._slots.running:
+            self._deliver(settling)
+
+    def give_up(self, job: Job, reason: BaseException) -> None:
+        """Fail a job whose handler goes on though it was told to end."""
+        self._slots.give_up(job)
+        self._fail_soon(job, reason)
 
     def _is_stopping(self) -> bool:
         # When the loop goes down all that goes on is cancelled, and not by us.
@@ -153,6 +174,13 @@ class Lane:
     def give_back(self, job: Job) -> None:
         """A job that was not let finish waits again at once, in front; this was no attempt of it."""
         self.feeder.settle(Settling(job, GiveBack(job.id, job.token), error=ReturnToWait()))
+
+    async def fail_unfinished(self, job: Job) -> None:
+        """A job that was not let finish fails: an attempt of it is lost."""
+        error = WorkerStopped(
+            "the worker was stopped while it ran the job", queue=self.queue.name, job_id=job.id
+        )
+        self._deliver(await self._runner.after_error(job, error))
 
     # --- what the feeder tells ---
 
@@ -179,11 +207,14 @@ class Lane:
             self.unsettled(settling)
             return
         self.feeder.held += 1
-        task = asyncio.create_task(self._fail_refused(settling.job, error))
-        self._again.add(task)
-        task.add_done_callback(self._again.discard)
+        self._fail_soon(settling.job, error)
 
-    async def _fail_refused(self, job: Job, error: JobError) -> None:
+    def _fail_soon(self, job: Job, error: BaseException) -> None:
+        task = asyncio.create_task(self._fail(job, error))
+        self._failing.add(task)
+        task.add_done_callback(self._failing.discard)
+
+    async def _fail(self, job: Job, error: BaseException) -> None:
         self._deliver(await self._runner.after_error(job, error))
 
     def report(self, error: BaseException) -> None:

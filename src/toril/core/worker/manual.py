@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from toril.core.connection import Access, StoreLink
@@ -14,11 +15,13 @@ from toril.core.linked import Linked
 from toril.core.signals import Listener, Signals
 from toril.core.worker.aging import Aging
 from toril.core.worker.closing import Closing
+from toril.core.worker.homes import Homes
 from toril.core.worker.inject.depends import Depends
 from toril.core.worker.inject.injector import Injector, Overrides
+from toril.core.worker.isolation.main_module import refuse_while_loading
 from toril.core.worker.lifecycle import Lifecycle
 from toril.core.worker.queues import Queues, call_for, read_queues
-from toril.core.worker.routes import Call, Handlers, call_of
+from toril.core.worker.routes import Handlers, Wrapped, call_of
 from toril.core.worker.run import Runner, Settling
 from toril.core.worker.schedules import Schedules
 from toril.core.worker.settings import Settings
@@ -119,11 +122,11 @@ class ManualWorker(Linked):
     def _equip(self, overrides: Overrides) -> None:
         """Plan what is called with jobs, and what is made for it."""
         settings, injector = self._settings, Injector(self.report, overrides)
-
-        def make(handlers: Handlers, option: str) -> Call:
-            return call_of(handlers, injector, settings.middleware, option)
-
-        self._call = call_for(self._weights, self._handlers, self._by_queue, make)
+        homes = Homes(settings, injector)
+        call = call_for(self._weights, self._handlers, self._by_queue, partial(call_of, homes))
+        homes.check_names()
+        self._call = Wrapped(call, settings.middleware) if call and settings.middleware else call
+        self._homes = homes
         self._injector = injector
         self._life = Lifecycle(
             injector, settings.on_start, settings.on_stop, self.report, self._patience.see_out
@@ -147,6 +150,7 @@ class ManualWorker(Linked):
         self._equip({**self._injector.overrides, make: fake})
 
     def _runner(self, access: Access) -> Runner:
+        refuse_while_loading()
         return Runner(self._call, self._settings, access.store)
 
     def _claim(self, token: str | None) -> Claim:
@@ -334,9 +338,9 @@ class ManualWorker(Linked):
 
     async def close(self) -> None:
         """Leave the server, and clean up behind resources."""
+        # The children first: nothing of a handler goes on behind `on_stop`.
+        await self._homes.close()
         await self._life.end(self)
-        if self._call is not None:
-            self._call.close()
         if self._waiter is not None:
             await self._waiter.close()
         await self._link.close()

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from toril.core.worker.handler import Handler
-from toril.core.worker.routes import Call, Handlers, QueueRoutes
+from toril.core.worker.homes import Call
+from toril.core.worker.routes import Handlers, QueueRoutes
 from toril.errors import OptionError
 from toril.model.checks import check_items, check_number
 from toril.model.names import check_queue_name

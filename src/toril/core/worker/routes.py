@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from toril.core.job import Job
 from toril.core.middleware import RunMiddleware, layered
 from toril.core.worker.context import InContext
-from toril.core.worker.handler import Handler, HandlerCall
-from toril.core.worker.inject.injector import Injector
-from toril.core.worker.threads import HandlerThreads
+from toril.core.worker.handler import Handler
+from toril.core.worker.homes import Call, Homes
+from toril.core.worker.isolation.choice import OTHERS, spread
 from toril.errors import OptionError, UnknownJobName
 from toril.model.checks import check_kind
 
 #: One handler for all jobs, or handlers by the name of their jobs; ``"*"`` serves all other names.
 Handlers = Handler | Mapping[str, Handler]
-
-_OTHERS = "*"
-
-
-class Call(Protocol):
-    """What runs a job."""
-
-    def run(self, job: Job, /) -> Awaitable[Any]:
-        """Call the job's handler; answers what it returns, raises what it raises."""
-        ...
-
-    def close(self) -> None:
-        """Let idle threads end."""
-        ...
 
 
 class Routes:
@@ -42,18 +28,15 @@ class Routes:
         OptionError: There is no handler, a name is no text, or a handler can't be called with a job.
     """
 
-    def __init__(
-        self, handlers: Mapping[str, Handler], injector: Injector | None = None, option: str = "handler"
-    ) -> None:
+    def __init__(self, handlers: Mapping[str, Handler], homes: Homes, option: str = "handler") -> None:
         if not handlers:
             raise OptionError(option, handlers, "must have a handler for one name at least")
-        self._threads = HandlerThreads()
         runs = {
-            name: HandlerCall(handler, self._threads, f"{option}[{name!r}]", injector).run
-            for name, handler in _checked(handlers, option)
+            name: homes.call_of(handler, name, f"{option}[{name!r}]").run
+            for name, handler in spread(_checked(handlers, option), homes.isolation).items()
         }
         self._names = list(runs)
-        self._others = runs.get(_OTHERS)
+        self._others = runs.get(OTHERS)
         # By the name as it is stored, so that nothing has to be decoded for a look.
         self._runs = {name.encode("utf-8", "surrogatepass"): run for name, run in runs.items()}
 
@@ -68,10 +51,6 @@ class Routes:
             raise UnknownJobName(job.name, self._names)
         return run(job)
 
-    def close(self) -> None:
-        """Let idle threads end; see ``HandlerThreads.close``."""
-        self._threads.close()
-
 
 class QueueRoutes:
     """Handlers by the queues of their jobs."""
@@ -83,34 +62,22 @@ class QueueRoutes:
         """Call the handler of the job's queue."""
         return self._calls[job.queue_name].run(job)
 
-    def close(self) -> None:
-        """Let idle threads end; see ``HandlerThreads.close``."""
-        for call in self._calls.values():
-            call.close()
 
-
-def call_of(
-    handler: Handlers,
-    injector: Injector | None = None,
-    middleware: Sequence[RunMiddleware] = (),
-    option: str = "handler",
-) -> Call:
+def call_of(homes: Homes, handler: Handlers, option: str = "handler") -> Call:
     """A handler or a mapping of them, ready to be called with jobs.
 
     Args:
-        injector: Has what they are given beside their jobs; ``None`` for one of their own.
-        middleware: What is called around them, the first one outermost.
+        homes: Where they run.
         option: Where they stand, for errors.
 
     Raises:
         OptionError: One of them can't be used.
     """
-    injector = Injector() if injector is None else injector
     if isinstance(handler, Mapping):
-        call: Call = Routes(cast("Mapping[str, Handler]", handler), injector, option)
-    else:
-        call = HandlerCall(handler, option=option, injector=injector)
-    return Wrapped(call, middleware) if middleware else call
+        return Routes(cast("Mapping[str, Handler]", handler), homes, option)
+    if isinstance(homes.isolation, dict):
+        return Routes({OTHERS: handler}, homes, option)
+    return homes.call_of(handler, OTHERS, option)
 
 
 class Wrapped:
@@ -130,13 +97,9 @@ class Wrapped:
     async def _run(self, job: Job) -> Any:
         return await self._through(job)
 
-    def close(self) -> None:
-        """Let idle threads end; see ``HandlerThreads.close``."""
-        self._call.close()
 
-
-def _checked(handlers: Mapping[Any, Handler], option: str) -> list[tuple[str, Handler]]:
+def _checked(handlers: Mapping[Any, Handler], option: str) -> dict[str, Handler]:
     for name, handler in handlers.items():
         if not isinstance(name, str):
             raise OptionError(f"{option}[{name!r}]", handler, "names of jobs are texts")
-    return list(handlers.items())
+    return dict(handlers)

@@ -14,12 +14,16 @@ import msgspec
 from toril.core.family import trace_failure
 from toril.core.job import Job, delay_until
 from toril.core.payload import encode
+from toril.core.worker.interrupts import Interrupts
+from toril.core.worker.limits import within
 from toril.core.worker.routes import Call
 from toril.core.worker.schedules import is_missed
 from toril.core.worker.settings import Settings
 from toril.errors import (
     ChildFailed,
+    JobCancelled,
     JobError,
+    JobExpired,
     RateLimit,
     RateLimitError,
     StoreError,
@@ -41,6 +45,7 @@ from toril.model.outcome import (
     reason_of,
     with_stack,
 )
+from toril.model.time_limits import is_expired, may_have_own
 from toril.store.contract import Store
 from toril.store.values import AwaitChildren, DelayJob, Finish, GiveBack, RetryNow, Settlement
 
@@ -78,13 +83,20 @@ class Settling(msgspec.Struct):
 
 
 class Runner:
-    """Runs jobs with the user's function. It never raises what the function raises."""
+    """Runs jobs with the user's function. It never raises what the function raises.
+
+    Attributes:
+        interrupts: By which what runs can be told to end.
+    """
 
     def __init__(self, call: Call | None, settings: Settings, store: Store) -> None:
         self._call = call
         self._settings = settings
         self._store = store
-        self._keep_completed = _wire_keep(settings.keep_completed)
+        self._rules = settings.time_rules
+        self.interrupts: Interrupts = Interrupts(max(settings.cancel_grace, settings.longest_end))
+        self._calls, self._reasons = self.interrupts.calls, self.interrupts.reasons
+        self._keep_completed = settings.keep_completed.wire
         self._points = settings.metrics_points or False
 
     async def run(self, job: Job, stopping: Callable[[], bool] | None = None) -> Settling:
@@ -97,32 +109,56 @@ class Runner:
         Raises:
             CancelledError: The run was cancelled.
         """
+        fields, most = job.fields, self._settings.max_started_attempts
+        has_own = may_have_own(fields)
+        if has_own or b"defa" in fields or b"rjk" in fields or most is not None:
+            settling = await self._without_running(job, most)
+            if settling is not None:
+                return settling
+        limit = self._rules.of(job) if has_own or self._rules.any else None
+        assert self._call is not None, "a worker without a handler runs nothing"
+        self._calls.add(job)
+        try:
+            called = self._call.run(job)
+            result = await (called if limit is None else within(limit, called, job, self.interrupts))
+            settling = self.completed(job, result)
+        except BaseException as error:
+            self._calls.discard(job)
+            return await self._raised(job, error, stopping)
+        self._calls.discard(job)
+        reason = self.interrupts.reason(job) if self._reasons else None
+        return settling if reason is None else await self.after_error(job, reason)
+
+    async def _without_running(self, job: Job, most_started: int | None) -> Settling | None:
+        """What becomes of a job that is not to be run; ``None`` for one that is."""
         if b"defa" in job.fields:
             return await self.after_error(job, await self._deferred(job))
-        most = self._settings.max_started_attempts
-        if most is not None and job.attempts_started > most:
+        if most_started is not None and job.attempts_started > most_started:
             return await self.after_error(job, Unrecoverable("job started more than allowable limit"))
+        if is_expired(job, self._store.now_ms()):
+            return await self.after_error(job, JobExpired())
         if b"rjk" in job.fields and await self._is_missed(job):
             return self.completed(job, None)
-        assert self._call is not None, "a worker without a handler runs nothing"
-        try:
-            result = await self._call.run(job)
-            return self.completed(job, result)
-        except BaseException as error:
-            if isinstance(error, GeneratorExit) and not _loop_runs():
-                # The coroutine is thrown away with its loop.
-                raise
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and _is_meant(task, stopping):
-                raise
-            while stopping is not None and task is not None and task.cancelling():
-                # The handler has cancelled its own task, which is that of a slot.
-                task.uncancel()
-            return await self.after_error(job, error)
+        return None
+
+    async def _raised(self, job: Job, error: BaseException, stopping: Callable[[], bool] | None) -> Settling:
+        """The handler raised, by itself or because it was told to end."""
+        if isinstance(error, GeneratorExit) and not _loop_runs():
+            # The coroutine is thrown away with its loop.
+            raise error
+        reason = self.interrupts.reason(job)
+        if reason is not None:
+            # Where it was when it was told.
+            reason.__cause__ = error
+        elif isinstance(error, asyncio.CancelledError) and _is_meant(stopping):
+            raise error
+        return await self.after_error(job, error if reason is None else reason)
 
     async def _deferred(self, job: Job) -> Unrecoverable:
         """What the job has to fail with instead of being run."""
         reason = job.deferred_failure or ""
+        if reason == str(JobCancelled()):
+            return JobCancelled()
         try:
             cause = await trace_failure(self._store, reason, job.prefix)
         except StoreError:
@@ -149,9 +185,8 @@ class Runner:
         text = "null" if result is None else encode(result, "result")
         keep = self._keep_completed
         if b"removeOnComplete" in job.fields.get(b"opts", b""):
-            keep = _wire_keep(
-                resolve_keep(job.stored_opts.get("removeOnComplete"), self._settings.remove_on_complete)
-            )
+            wanted = job.stored_opts.get("removeOnComplete")
+            keep = resolve_keep(wanted, self._settings.remove_on_complete).wire
         return Settling(
             job, Finish(job.id, job.token, "completed", text, False, 0, keep, self._points), result
         )
@@ -199,9 +234,7 @@ class Runner:
         reason = reason_of(error)
         keep = resolve_keep(job.stored_opts.get("removeOnFail"), self._settings.remove_on_fail)
         fields = _failure_fields(job, error)
-        return Finish(
-            job.id, job.token, "failed", reason, fields, job.attempts, _wire_keep(keep), self._points
-        )
+        return Finish(job.id, job.token, "failed", reason, fields, job.attempts, keep.wire, self._points)
 
     async def _again(self, job: Job, error: BaseException, delay: Any) -> Settlement:
         """Another attempt, unless a custom backoff says that there shall be none."""
@@ -242,18 +275,13 @@ def _loop_runs() -> bool:
         return False
 
 
-def _is_meant(task: asyncio.Task[Any] | None, stopping: Callable[[], bool] | None) -> bool:
-    return stopping() if stopping is not None else task is not None and task.cancelling() > 0
+def _is_meant(stopping: Callable[[], bool] | None) -> bool:
+    if stopping is not None:
+        return stopping()
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _failure_fields(job: Job, error: BaseException) -> list[str]:
     stacks = msgspec.json.encode(with_stack(job, error)).decode()
     return ["failedReason", reason_of(error), "stacktrace", stacks]
-
-
-def _wire_keep(keep: Any) -> tuple[int, int | bool, int | bool]:
-    return (
-        keep.count,
-        False if keep.age_s is None else keep.age_s,
-        False if keep.limit is None else keep.limit,
-    )

@@ -12,6 +12,7 @@ from toril.model.checks import is_number
 from toril.model.job import Fields, JobRecord
 from toril.model.names import QueueRef
 from toril.model.schedule import Schedule
+from toril.model.time_limits import OWN
 from toril.store.contract import Store
 from toril.store.values import LostIteration, Producer, StoredScheduler
 
@@ -197,7 +198,7 @@ def is_missed(job: JobRecord, now_ms: int) -> bool:
 
 
 def _missed(opts: Mapping[str, Any]) -> object:
-    own = opts.get("toril")
+    own = opts.get(OWN)
     return cast("dict[str, Any]", own).get("missed") if isinstance(own, dict) else None
 
 

@@ -10,6 +10,8 @@ import msgspec
 from toril.core.middleware import RunMiddleware, check_middleware
 from toril.core.repeat import RepeatStrategy
 from toril.core.worker.fair import DEALS, Policy
+from toril.core.worker.isolation.choice import Choice, read_isolation, uses_children
+from toril.core.worker.isolation.options import CHILD_READERS, ChildHook, ChildOptions, refuse_idle
 from toril.core.worker.lifecycle import Hook
 from toril.errors import OptionError
 from toril.model.autoscale import Autoscale, check_autoscale
@@ -18,6 +20,7 @@ from toril.model.duration import Duration, positive_ms
 from toril.model.job import JobRecord
 from toril.model.keep import Keep, Retention, parse_keep, resolve_keep
 from toril.model.rate_limit import RateLimiter
+from toril.model.time_limits import TimeLimitOption, TimeRules, parse_time_limits
 
 #: A custom backoff: attempts made (this one included), type, error, job → seconds, or ``None`` to stop.
 BackoffStrategy = Callable[[int, str, BaseException, JobRecord], "float | Awaitable[float | None] | None"]
@@ -43,7 +46,16 @@ class WorkerOptions(TypedDict, total=False):
         stalled_interval: Time between two looks for jobs whose worker is gone. Default 30 s.
         max_stalled_count: A job that was given back more often fails. Default 1.
         skip_stalled_check: Don't look for such jobs. Default false.
+        heartbeat_interval: Time between two reports of how the worker is, for ``Queue.workers``. A
+            worker that misses three is told to be lost. Default 30 s.
+        skip_heartbeat: Don't report. Default false.
         max_started_attempts: A job that was started more often fails without being run. Default no bound.
+        timeout: An attempt that runs longer is stopped and fails with ``JobTimeout``, for jobs that don't
+            say; a mapping gives limits by the name of jobs, ``"*"`` for all others. Default never.
+        soft_timeout: ``SoftTimeout`` is raised in a handler that runs longer; in the same form. Default
+            never.
+        cancel_grace: A handler that was told to end and goes on for so long loses its slot; its child process
+            is ended, if it runs in one. Default 5 s.
         drain_delay: Longest wait for word of a job before looking anyway. Default 5 s.
         run_retry_delay: Longest pause between tries when the server does not answer. Default 15 s.
         maximum_rate_limit_delay: Longest wait for a rate limit to end before looking anyway. Default 30 s.
@@ -56,6 +68,12 @@ class WorkerOptions(TypedDict, total=False):
         middleware: Called around each handler, the first one outermost. Default none.
         on_start: Called with the worker before it takes its first job, in each process. Default none.
         on_stop: Called with the worker after its last job. Default none.
+        isolation: Where handlers run: on the event ``"loop"``, in a ``"thread"`` or in a child ``"process"``;
+            or one of these for each name of jobs. Default by the kind of function.
+        max_jobs_per_child: A child that ran so many jobs is replaced. Default no bound.
+        max_memory_per_child: One that has more bytes than that after a job is replaced. Default no bound.
+        on_child_start: Called by each child before its first job; plain or ``async``. Default none.
+        on_child_stop: Called by each child that leaves in order; plain or ``async``. Default none.
     """
 
     name: str | None
@@ -68,7 +86,12 @@ class WorkerOptions(TypedDict, total=False):
     stalled_interval: Duration
     max_stalled_count: int
     skip_stalled_check: bool
+    heartbeat_interval: Duration
+    skip_heartbeat: bool
     max_started_attempts: int | None
+    timeout: TimeLimitOption | None
+    soft_timeout: TimeLimitOption | None
+    cancel_grace: Duration
     drain_delay: Duration
     run_retry_delay: Duration
     maximum_rate_limit_delay: Duration
@@ -81,6 +104,11 @@ class WorkerOptions(TypedDict, total=False):
     middleware: Sequence[RunMiddleware]
     on_start: Hook | None
     on_stop: Hook | None
+    isolation: str | Mapping[str, str] | None
+    max_jobs_per_child: int | None
+    max_memory_per_child: int | None
+    on_child_start: ChildHook | None
+    on_child_stop: ChildHook | None
 
 
 class Settings(msgspec.Struct, kw_only=True):
@@ -97,7 +125,12 @@ class Settings(msgspec.Struct, kw_only=True):
     stalled_ms: int = 30_000
     max_stalled_count: int = 1
     skip_stalled_check: bool = False
+    heartbeat_ms: int = 30_000
+    skip_heartbeat: bool = False
     max_started_attempts: int | None = None
+    timeouts: Mapping[str, int | None] = msgspec.field(default_factory=dict[str, int | None])
+    soft_timeouts: Mapping[str, int | None] = msgspec.field(default_factory=dict[str, int | None])
+    cancel_grace: float = 5.0
     drain_delay: float = 5.0
     run_retry_delay: float = 15.0
     maximum_rate_limit_delay: float = 30.0
@@ -106,6 +139,7 @@ class Settings(msgspec.Struct, kw_only=True):
     remove_on_complete: Any = None
     remove_on_fail: Any = None
     metrics_points: int | None = None
+    time_rules: TimeRules = msgspec.field(default_factory=lambda: TimeRules({}, {}))
     backoff_strategies: Mapping[str, BackoffStrategy] = msgspec.field(
         default_factory=dict[str, BackoffStrategy]
     )
@@ -113,6 +147,8 @@ class Settings(msgspec.Struct, kw_only=True):
     middleware: Sequence[RunMiddleware] = ()
     on_start: Hook | None = None
     on_stop: Hook | None = None
+    isolation: Choice = None
+    children: ChildOptions = msgspec.field(default_factory=ChildOptions)
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Settings:
@@ -134,8 +170,17 @@ class Settings(msgspec.Struct, kw_only=True):
             raise OptionError(
                 "lock_renew_time", options.get("lock_renew_time"), "must be below lock_duration"
             )
+        settings.time_rules = TimeRules(settings.timeouts, settings.soft_timeouts)
+        settings.children.grace = settings.cancel_grace
         settings.keep_completed = resolve_keep(None, settings.remove_on_complete)
+        if not uses_children(settings.isolation):
+            refuse_idle(options)
         return settings
+
+    @property
+    def longest_end(self) -> float:
+        """Seconds after which handlers that were told to end have ended, if they run in children."""
+        return self.children.longest_end if uses_children(self.isolation) else 0.0
 
 
 def read_concurrency(value: object, option: str = "concurrency") -> tuple[int, Autoscale | None]:
@@ -214,12 +259,24 @@ def _seconds_into(attribute: str) -> Callable[[Settings, str, Any], None]:
     return lambda settings, option, value: setattr(settings, attribute, positive_ms(value, option) / 1000)
 
 
+def _time_limits_into(attribute: str) -> Callable[[Settings, str, Any], None]:
+    return lambda settings, option, value: setattr(settings, attribute, parse_time_limits(value, option))
+
+
 def _flag(settings: Settings, option: str, value: Any) -> None:
     setattr(settings, option, check_bool(value, option))
 
 
 def _retention(settings: Settings, option: str, value: Any) -> None:
     setattr(settings, option, parse_keep(value, option))
+
+
+def _isolation(settings: Settings, option: str, value: Any) -> None:
+    settings.isolation = read_isolation(option, value)
+
+
+def _children(settings: Settings, option: str, value: Any) -> None:
+    CHILD_READERS[option](settings.children, option, value)
 
 
 _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
@@ -233,7 +290,12 @@ _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "stalled_interval": _ms_into("stalled_ms"),
     "max_stalled_count": _whole_into("max_stalled_count", 0),
     "skip_stalled_check": _flag,
+    "heartbeat_interval": _ms_into("heartbeat_ms", _SHORTEST_MS),
+    "skip_heartbeat": _flag,
     "max_started_attempts": _whole_into("max_started_attempts", 0),
+    "timeout": _time_limits_into("timeouts"),
+    "soft_timeout": _time_limits_into("soft_timeouts"),
+    "cancel_grace": _seconds_into("cancel_grace"),
     "drain_delay": _seconds_into("drain_delay"),
     "run_retry_delay": _seconds_into("run_retry_delay"),
     "maximum_rate_limit_delay": _seconds_into("maximum_rate_limit_delay"),
@@ -246,4 +308,6 @@ _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "middleware": _middleware,
     "on_start": _function_that("takes the worker"),
     "on_stop": _function_that("takes the worker"),
+    "isolation": _isolation,
+    **dict.fromkeys(CHILD_READERS, _children),
 }

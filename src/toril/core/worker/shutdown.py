@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from typing import Any
 from weakref import WeakKeyDictionary
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -20,18 +21,22 @@ class _Handling:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._received = 0
-        self._handled: list[signal.Signals] = []
+        self._before: dict[signal.Signals, Any] = {}
         self.closers: list[Closer] = []
 
     def begin(self) -> None:
-        """Listen to signals; not possible outside the main thread, and not with every loop."""
+        """Listen to signals; not possible outside the main thread."""
         self._received = 0
         if threading.current_thread() is not threading.main_thread():
             return
         for number in _SIGNALS:
-            with suppress(RuntimeError):
-                self._loop.add_signal_handler(number, self._on_signal)
-                self._handled.append(number)
+            # Not by the loop's own means: those don't tell who was to handle the signal before.
+            self._before[number] = signal.signal(number, self._wake)
+
+    def _wake(self, *_: object) -> None:
+        # A loop that is closed has no workers left to close.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._on_signal)
 
     def _on_signal(self) -> None:
         self._received += 1
@@ -39,9 +44,11 @@ class _Handling:
             close(self._received > 1)
 
     def end(self) -> None:
-        """Listen no more."""
-        while self._handled:
-            self._loop.remove_signal_handler(self._handled.pop())
+        """Listen no more: whoever handled the signals before handles them again."""
+        while self._before:
+            number, handler = self._before.popitem()
+            # One that was not set in Python can't be set again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 _handlings: WeakKeyDictionary[asyncio.AbstractEventLoop, _Handling] = WeakKeyDictionary()
@@ -51,7 +58,7 @@ _handlings: WeakKeyDictionary[asyncio.AbstractEventLoop, _Handling] = WeakKeyDic
 def closing_on_signals(close: Closer) -> Generator[None]:
     """While this lasts, a signal calls ``close(False)``, and another one ``close(True)``.
 
-    Signals reach the main thread only; elsewhere, and where loops can't handle them, nothing is changed.
+    Signals reach the main thread only; elsewhere nothing is changed.
     """
     loop = asyncio.get_running_loop()
     handling = _handlings.setdefault(loop, _Handling(loop))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 from toril.core.job import Job
 
@@ -12,28 +13,33 @@ from toril.core.job import Job
 _TURN = 0.001
 # A slot that finds more jobs wakes so many others; doubling reaches all of them in few turns of the loop.
 _WAKE = 2
-#: Seconds that the user's code has for its last words, when it is cancelled.
+#: Seconds that handlers, and other code of the user's, have for their last words when cancelled.
 LAST_WORDS = 5.0
 
 
 class Slots:
     """Runs the jobs it is given, many at once. Who gives them sees to it that they are not too many.
 
+    Args:
+        last_words: Seconds that cancelled handlers have at most.
+
     Attributes:
         run: Runs one job; it never raises. To be set before jobs are given.
-        all_started: Called when a slot has got to the last job that was given.
-        running: Jobs that are run now.
+        all_started: Called when no job that was given is left for a slot to get to.
+        running: Jobs that are run now, each with its slot's task.
         stopping: Whether what runs is being cancelled.
     """
 
     run: Callable[[Job], Awaitable[None]]
     all_started: Callable[[], None]
 
-    def __init__(self) -> None:
+    def __init__(self, last_words: float = LAST_WORDS) -> None:
+        self._last_words = last_words
         self._inbox: deque[Job] = deque()
         self._resting: deque[asyncio.Future[None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.running: set[Job] = set()
+        self._given_up: set[asyncio.Task[Any]] = set()
+        self.running: dict[Job, asyncio.Task[Any]] = {}
         self.stopping: bool = False
 
     @property
@@ -62,7 +68,8 @@ class Slots:
                     task.add_done_callback(self._tasks.discard)
 
     async def _slot(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
         turn_ends = loop.time() + _TURN
         while True:
             if not self._inbox:
@@ -72,18 +79,42 @@ class Slots:
                 turn_ends = loop.time() + _TURN
                 continue
             job = self._inbox.popleft()
-            self.running.add(job)
+            self.running[job] = task
             if self._inbox:
                 self._wake()
             else:
                 self.all_started()
             await self.run(job)
-            self.running.discard(job)
-            if self.stopping:
+            if self.running.pop(job, None) is None or self.stopping:
+                # The slot was given up, or all are.
                 return
+            while task.cancelling():
+                # Handlers that cancel their own task cancel a slot; the jobs after it shall not notice.
+                task.uncancel()
             if loop.time() > turn_ends:
                 await asyncio.sleep(0)
                 turn_ends = loop.time() + _TURN
+
+    def give_up(self, job: Job) -> None:
+        """Let another slot take the place of one whose handler goes on and on."""
+        task = self.running.pop(job)
+        self._tasks.discard(task)
+        self._given_up.add(task)
+        task.add_done_callback(self._given_up.discard)
+
+    def withdraw(self, job: Job) -> bool:
+        """Take back a job that was given; ``False`` if it runs already."""
+        if job not in self._inbox:
+            return False
+        self._inbox.remove(job)
+        if not self._inbox:
+            self.all_started()
+        return True
+
+    def find(self, id: str, token: str) -> Job | None:
+        """The job of this id that was taken with this token, running or given."""
+        jobs = (*self.running, *self._inbox)
+        return next((job for job in jobs if job.id == id and job.token == token), None)
 
     async def stop(self) -> list[Job]:
         """Cancel what runs; answers the jobs that came to no end, started or not.
@@ -96,7 +127,7 @@ class Slots:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=LAST_WORDS)
+            await asyncio.wait(tasks, timeout=self._last_words)
         unfinished = [*self.running, *self._inbox]
         self._inbox.clear()
         self.running.clear()

@@ -8,6 +8,7 @@ from typing import Any
 from toril.core.job import Job
 from toril.core.signals import Signals
 from toril.core.worker.run import Settling
+from toril.core.worker.tally import Tally
 from toril.model.names import QueueRef
 from toril.store.values import DelayJob, Finish, RetryNow
 
@@ -30,14 +31,17 @@ class Teller:
     Attributes:
         queue: The queue it speaks of.
         signals: The listeners of the worker.
+        tally: Counts what is told.
     """
 
-    def __init__(self, queue: QueueRef, signals: Signals) -> None:
+    def __init__(self, queue: QueueRef, signals: Signals, tally: Tally | None = None) -> None:
         self.queue = queue
         self.signals = signals
+        self.tally = tally or Tally()
 
     def report(self, error: BaseException) -> None:
         """Tell of an error that is nobody's job; logged when no one listens."""
+        self.tally.met(error)
         if not self.signals.heard("error"):
             _logger.error("worker error", exc_info=error, extra={"queue": self.queue.name})
         self.signals.tell("error", error)
@@ -49,10 +53,13 @@ class Teller:
     def settled(self, settling: Settling) -> None:
         """A settlement was carried out; told if the job, or its attempt, has come to an end by it."""
         if settling.error is None:
+            self.tally.names[settling.job.fields.get(b"name", b"")] += 1
             if self.signals.heard("completed"):
                 self.signals.tell("completed", _with_outcome(settling), settling.result)
-        elif getattr(settling.settlement, "fields", None) and self.signals.heard("failed"):
-            self.signals.tell("failed", _with_outcome(settling), settling.error, "active")
+        elif getattr(settling.settlement, "fields", None):
+            self.tally.fail(settling.job, settling.error)
+            if self.signals.heard("failed"):
+                self.signals.tell("failed", _with_outcome(settling), settling.error, "active")
 
 
 def _with_outcome(settling: Settling) -> Job:

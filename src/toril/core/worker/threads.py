@@ -6,12 +6,14 @@ import asyncio
 import contextvars
 import inspect
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from toril.core.blocking import BlockingJob
 from toril.core.job import Job
 from toril.core.portal import caller_of
+from toril.core.told import Told
+from toril.errors import SoftTimeout
 
 # Threads are made as they are needed; this is only how many there may be.
 _MOST_THREADS = 1000
@@ -23,14 +25,25 @@ class HandlerThreads:
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
 
-    async def run(self, handler: Callable[[BlockingJob], Any], job: Job) -> Any:
-        """Call a handler in a thread; answers what it returns, raises what it raises."""
+    async def run(self, handler: Callable[[BlockingJob], Any], job: Job, told: Told | None = None) -> Any:
+        """Call a handler in a thread; answers what it returns, raises what it raises.
+
+        Who cancels this tells the handler, and waits for it still; who cancels it again leaves it alone.
+
+        Args:
+            told: Where the handler is told, if others look there, too.
+        """
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="toril-handler")
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
-        blocking = BlockingJob(job, caller_of(loop))
-        answer = await loop.run_in_executor(self._pool, _catching, context, handler, blocking)
+        told = Told() if told is None else told
+        blocking = BlockingJob(job, caller_of(loop), told)
+        called = self._pool.submit(_catching, context, handler, blocking)
+        try:
+            answer = await asyncio.wrap_future(called)
+        except asyncio.CancelledError as error:
+            answer = await _tell(called, told, error)
         if isinstance(answer, _Raised):
             raise answer.error
         # A plain function may hand back a coroutine, which belongs on the loop.
@@ -41,6 +54,20 @@ class HandlerThreads:
         if self._pool is not None:
             self._pool.shutdown(wait=False)
             self._pool = None
+
+
+async def _tell(called: Future[Any], told: Told, error: asyncio.CancelledError) -> Any:
+    """Tell a handler what can't be raised in a thread, and wait on for its answer."""
+    while not told.cancelled:
+        if isinstance(error, SoftTimeout):
+            told.soft_timeout = error
+        else:
+            told.cancelled.set()
+        try:
+            return await asyncio.wrap_future(called)
+        except asyncio.CancelledError as another:
+            error = another
+    raise error
 
 
 class _Raised:

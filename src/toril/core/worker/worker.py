@@ -22,12 +22,16 @@ from toril.core.worker.routes import Handlers
 from toril.core.worker.scaling import Scaler
 from toril.core.worker.settings import WorkerOptions
 from toril.core.worker.shutdown import closing_on_signals
-from toril.core.worker.slots import Slots
+from toril.core.worker.slots import LAST_WORDS, Slots
+from toril.core.worker.vitals import Vitals
 from toril.errors import StoreUnavailable
 from toril.model.autoscale import Autoscale
+from toril.model.checks import check_bool
 from toril.model.duration import Duration, to_ms
 from toril.model.names import QueueRef
+from toril.model.worker_status import WorkerStatus
 from toril.store.contract import Store
+from toril.store.opening import wall_clock_ms
 
 
 class Worker(ManualWorker):
@@ -68,7 +72,8 @@ class Worker(ManualWorker):
             queue, handler, by_queue=by_queue, url=url, store=store, prefix=prefix, options=options
         )
         settings = self._settings
-        self._slots = Slots()
+        self._slots = Slots(max(LAST_WORDS, settings.longest_end))
+        self._vitals = Vitals(self.id, settings.name, settings.heartbeat_ms, wall_clock_ms)
         self._pool = Pool(settings.concurrency, settings.policy)
         self._scaler = Scaler(self._pool, settings.autoscale, self._feeders, self._tell_scaled)
         self._duties = Duties(self._teller)
@@ -78,17 +83,29 @@ class Worker(ManualWorker):
         self._starting: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
+        self._grace: float | None = None
+        self._fails_unfinished = False
         self._paused = False
 
     # --- life ---
 
-    async def run(self) -> None:
+    async def run(self, *, grace: Duration | None = None, fail_unfinished: bool = False) -> None:
         """Work until closed. SIGTERM and SIGINT close the worker in order, a second one at once.
 
+        Whoever handled these signals before handles them again afterwards.
+
+        Args:
+            grace: After a signal, jobs that run longer than that are cancelled, as by ``close(grace)``;
+                ``None`` lets them finish, however long it takes.
+            fail_unfinished: As in ``close``.
+
         Raises:
+            OptionError: ``grace`` is no duration.
             StoreUnavailable: The server does not answer at start; later it is waited for.
             StoreMisconfigured: The server can't be used as it is set up.
         """
+        self._grace = _seconds(grace, "grace")
+        self._fails_unfinished = check_bool(fail_unfinished, "fail_unfinished")
         with closing_on_signals(self._close_soon):
             await self.start()
             await self._closed.wait()
@@ -127,12 +144,14 @@ class Worker(ManualWorker):
         if self._closing is not None:
             # Told to close while it connected, or while the user's code prepared for jobs.
             return
+        self._vitals.now_ms = access.store.now_ms
         self._make_lanes(access)
         only = self._lanes[self.ref] if len(self._lanes) == 1 else None
         self._slots.run = only.run if only else self._run_in_lane
         self._slots.all_started = only.feeder.all_started if only else self._all_started
         for lane in self._lanes.values():
             lane.start(taking=not self._paused)
+        self._duties.begin(self._vitals.watch)
         self._duties.begin(partial(self._scaler.watch, access.store))
         self._signals.tell("ready")
 
@@ -147,8 +166,18 @@ class Worker(ManualWorker):
     def _make_lanes(self, access: Access) -> None:
         store, settings = access.store, self._settings
         self._locks = LockKeeper(store, settings)
+        runner = self._runner(access)
+        runner.interrupts.give_up = self._give_up
         means = Means(
-            store, settings, self._runner(access), self._slots, self._pool, self._locks, self._signals
+            store,
+            settings,
+            runner,
+            self._slots,
+            self._pool,
+            self._locks,
+            self._signals,
+            self._vitals.tally,
+            self.status,
         )
         for ref, weight in zip(self._refs, self._weights.values(), strict=True):
             lane = self._lanes[ref] = Lane(ref, self._link, means)
@@ -160,22 +189,31 @@ class Worker(ManualWorker):
         for lane in self._lanes.values():
             lane.feeder.all_started()
 
+    def _give_up(self, job: Job, reason: BaseException) -> None:
+        self._lanes[job.queue].give_up(job, reason)
+
     def _run_in_lane(self, job: Job) -> Awaitable[None]:
         return self._lanes[job.queue].run(job)
 
     def _close_soon(self, force: bool) -> None:
-        self._begin_closing(0.0 if force else None)
+        self._begin_closing(0.0 if force else self._grace)
 
-    async def close(self, timeout: Duration | None = None, *, force: bool = False) -> None:
+    async def close(
+        self, timeout: Duration | None = None, *, force: bool = False, fail_unfinished: bool = False
+    ) -> None:
         """Stop taking jobs, let the running ones finish, and leave. Called again, it can only hurry.
 
         Args:
             timeout: Jobs that run longer than that are cancelled and wait again at once, for another worker;
                 seconds or timedelta. ``None`` lets them finish, however long it takes. A handler in a
-                thread can't be cancelled: it runs on while its job waits again.
+                thread is told (``job.cancelled``); one that does not listen within some seconds runs on
+                while its job waits again.
             force: Don't let them finish at all.
+            fail_unfinished: Jobs that were cancelled fail with ``WorkerStopped``, which costs them an
+                attempt, instead of waiting again.
         """
-        seconds = 0.0 if force else None if timeout is None else to_ms(timeout, "timeout") / 1000
+        seconds = 0.0 if force else _seconds(timeout, "timeout")
+        self._fails_unfinished |= check_bool(fail_unfinished, "fail_unfinished")
         await asyncio.shield(self._begin_closing(seconds))
 
     def _begin_closing(self, seconds: float | None) -> asyncio.Task[None]:
@@ -209,9 +247,14 @@ class Worker(ManualWorker):
             await self._signals.settle()
 
     async def _give_back_unfinished(self) -> None:
-        """Jobs that were not let finish wait again at once, in front; this was no attempt of theirs."""
+        """Jobs that were not let finish wait again at once, in front, or fail; one not started waits."""
+        started = set(self._slots.running) if self._fails_unfinished else set[Job]()
         for job in await self._slots.stop():
-            self._lanes[job.queue].give_back(job)
+            lane = self._lanes[job.queue]
+            if job in started:
+                await lane.fail_unfinished(job)
+            else:
+                lane.give_back(job)
         feeders = self._feeders()
         try:
             async with asyncio.timeout(SILENCE):
@@ -260,6 +303,16 @@ class Worker(ManualWorker):
         return bool(self._lanes) and not self._closed.is_set()
 
     @property
+    def is_idle(self) -> bool:
+        """Whether it runs, has nothing to do, and was told by its queue that there is nothing."""
+        return self.is_running and all(feeder.resting for feeder in self._feeders())
+
+    @property
+    def server(self) -> str:
+        """The URL of its server, without the password."""
+        return self._link.server
+
+    @property
     def health(self) -> str:
         """``healthy``, ``stopped``, or since when the server does not answer."""
         if not self.is_running:
@@ -268,6 +321,13 @@ class Worker(ManualWorker):
         if not deaf_since:
             return "healthy"
         return f"deaf for {time.monotonic() - min(deaf_since):.1f} s, reconnecting"
+
+    def status(self) -> WorkerStatus:
+        """How the worker is: what it runs, what it has done, the memory and the lag of its process."""
+        held = sum(feeder.held for feeder in self._feeders())
+        return self._vitals.status(
+            list(self.queues), self.concurrency, held, self._slots.running, self.health
+        )
 
     async def pause(self, *, wait: bool = True) -> None:
         """Take no more jobs; the queue and its other workers go on.
@@ -295,3 +355,7 @@ class Worker(ManualWorker):
 
     async def _take(self, access: Access, token: str | None) -> Job | None:
         return None if self._paused else await super()._take(access, token)
+
+
+def _seconds(duration: Duration | None, option: str) -> float | None:
+    return None if duration is None else to_ms(duration, option) / 1000

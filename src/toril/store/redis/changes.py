@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from toril.model.cancellation import Cancellation
 from toril.model.job import JobRecord
 from toril.model.names import QueueRef
 from toril.model.stream import StreamId
@@ -11,9 +12,17 @@ from toril.store.redis.coalesce import Coalescer
 from toril.store.redis.codec import accept, fields_of, pack, refusal
 from toril.store.redis.connection import Connection
 from toril.store.redis.trees import LargeTree
-from toril.store.values import Logs
+from toril.store.values import Keeping, Logs, Renewed
 
 Report = tuple[str, str, str, int | bool]
+
+# What the numbers of the cancel script mean.
+_CANCELLATIONS = {
+    1: Cancellation.CANCELLED,
+    2: Cancellation.CANCELLING,
+    3: Cancellation.UNREACHABLE,
+    4: Cancellation.FINISHED,
+}
 
 # Answer to a removal: the tree below the job is too large for one step.
 _TOO_LARGE = 2
@@ -127,10 +136,18 @@ class JobChanges:
             if not (await tree.look() and await tree.remove()):
                 return False
 
+    async def cancel(self, queue: QueueRef, id: str, keep: Keeping) -> Cancellation:
+        """Let a waiting job fail, or the worker of a running one be told.
+
+        Args:
+            keep: How many failed jobs to keep; see ``Finish``.
+        """
+        number = await self._connection.run("cancel", queue, id, pack(keep), self._now_ms())
+        return _CANCELLATIONS[accept(number, "cancel", queue, id)]
+
     async def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> list[str]:
         """Renew locks; answers the ids whose lock is lost."""
-        lost = await self._connection.run("renew", queue, pack_locks(locks), lock_ms)
-        return [id.decode() for id in lost]
+        return read_renewed(await self._connection.run("renew", queue, pack_locks(locks), lock_ms)).lost
 
     async def may_be_lost(self, queue: QueueRef) -> bool:
         """Whether a job is active or a scheduler there; one plain command, since idle workers ask it."""
@@ -141,6 +158,12 @@ class JobChanges:
         """Give back the jobs of workers that are gone."""
         ids = await self._connection.run("recover", queue, most_stalled, interval_ms, self._now_ms())
         return [id.decode() for id in ids]
+
+
+def read_renewed(reply: Sequence[Sequence[bytes]]) -> Renewed:
+    """What the renew script answers."""
+    lost, cancelled = reply
+    return Renewed([id.decode() for id in lost], [id.decode() for id in cancelled])
 
 
 def pack_locks(locks: Sequence[tuple[str, str]]) -> bytes:

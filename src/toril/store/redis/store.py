@@ -19,7 +19,7 @@ from toril.store.redis.limits import RedisLimits
 from toril.store.redis.queues import RedisQueues
 from toril.store.redis.removals import RedisRemovals
 from toril.store.redis.schedulers import RedisSchedulers
-from toril.store.redis.waiting import RedisRenewer, RedisWaiter
+from toril.store.redis.waiting import RedisRenewer, RedisSummons, RedisWaiter
 
 _logger = logging.getLogger(__name__)
 
@@ -108,6 +108,10 @@ class RedisStore:
     def waiter(self, queue: QueueRef, worker: str | None) -> RedisWaiter:
         """An ear of its own for one worker."""
         return RedisWaiter(self._address, queue, worker)
+
+    def summons(self, queue: QueueRef, worker: str) -> RedisSummons:
+        """What calls the worker whose lock tokens begin with this."""
+        return RedisSummons(self._address, queue, worker)
 
     def renewer(self) -> RedisRenewer:
         """A renewer of locks for a thread."""

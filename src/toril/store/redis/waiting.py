@@ -10,10 +10,11 @@ from typing import Any
 from toril.errors import StoreUnavailable
 from toril.model.names import QueueRef
 from toril.store.redis.address import Address
-from toril.store.redis.changes import pack_locks
+from toril.store.redis.changes import pack_locks, read_renewed
 from toril.store.redis.codec import SLOTS_PER_MS
 from toril.store.redis.connection import Connection
 from toril.store.redis.wire import Word
+from toril.store.values import Renewed
 
 # A wait is given up on our side so many seconds after the server should have answered.
 _GRACE = 1.0
@@ -97,26 +98,37 @@ class RedisWaiter:
         await self._ear.close()
 
 
+class RedisSummons:
+    """Waits for word of cancelled jobs, which the cancel script puts into a list of their worker's own."""
+
+    def __init__(self, address: Address, queue: QueueRef, worker: str) -> None:
+        self._ear = Ear(address, "toril-summons")
+        self._key = f"{queue.base}toril:cancel:{worker}"
+
+    async def wait(self, timeout: float) -> tuple[str, str] | None:
+        """The token and the id of a cancelled job, or ``None`` after about ``timeout`` seconds."""
+        timeout = min(max(timeout, _SHORTEST), _LONGEST)
+        word = await self._ear.ask(timeout, "BLPOP", self._key, f"{timeout:.3f}")
+        if not word:
+            return None
+        token, _, id = word[1].decode().partition(" ")
+        return token, id
+
+    async def close(self) -> None:
+        """Close the connection, a wait under way included."""
+        await self._ear.close()
+
+
 class RedisRenewer:
-    """Renews locks in a thread that the event loop of the handlers can't hold up: on a loop of its own."""
+    """Renews locks for a thread whose loop the handlers can't hold up; it connects when it is first used."""
 
     def __init__(self, address: Address) -> None:
-        self._address = address
-        self._runner = asyncio.Runner()
-        self._connection: Connection | None = None
+        self._connection = Connection(address)
 
-    def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> list[str]:
-        """Renew locks; answers the ids whose lock is lost."""
-        return self._runner.run(self._renew(queue, locks, lock_ms))
+    async def renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> Renewed:
+        """Renew locks; answers which are lost, and which jobs are cancelled."""
+        return read_renewed(await self._connection.run("renew", queue, pack_locks(locks), lock_ms))
 
-    async def _renew(self, queue: QueueRef, locks: Sequence[tuple[str, str]], lock_ms: int) -> list[str]:
-        if self._connection is None:
-            self._connection = Connection(self._address)
-        lost = await self._connection.run("renew", queue, pack_locks(locks), lock_ms)
-        return [id.decode() for id in lost]
-
-    def close(self) -> None:
-        """Close the connection and its loop."""
-        if self._connection is not None:
-            self._runner.run(self._connection.close())
-        self._runner.close()
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()

@@ -27,6 +27,14 @@ class Watching:
         name = client_name(queue, "")
         return await self._clients(lambda given: given == name or given.startswith(f"{name}:w:"))
 
+    async def beat(self, queue: QueueRef, id: str, status: bytes, ttl_ms: int) -> None:
+        """Keep what a worker tells of itself for so long; 0 says that it leaves."""
+        await self._connection.run("beat", queue, id, status, ttl_ms)
+
+    async def beats(self, queue: QueueRef) -> list[bytes]:
+        """What the workers have told of themselves that are there."""
+        return await self._connection.run("beats", queue)
+
     async def event_readers(self, queue: QueueRef) -> list[dict[str, str]]:
         """The connections that read the queue's events, as the server describes them."""
         name = client_name(queue, ":qe")

@@ -28,13 +28,16 @@ class JobLogger(logging.LoggerAdapter[logging.Logger]):
 class CancelToken:
     """Tells code that can't be interrupted whether its run was cancelled; safe to be asked in any thread.
 
-    An ``async`` handler is cancelled natively, by ``asyncio.CancelledError``. One in a thread has to look.
+    An ``async`` handler is cancelled natively, by ``asyncio.CancelledError``. Plain ones have to look.
+
+    Args:
+        told: Is set when the run is cancelled; ``None`` for a token that only ``cancel`` sets.
     """
 
     __slots__ = ("_told",)
 
-    def __init__(self) -> None:
-        self._told = threading.Event()
+    def __init__(self, told: threading.Event | None = None) -> None:
+        self._told = threading.Event() if told is None else told
 
     @property
     def cancelled(self) -> bool:
@@ -53,5 +56,5 @@ class CancelToken:
         return self._told.wait(None if timeout is None else to_ms(timeout, "timeout") / 1000)
 
     def cancel(self) -> None:
-        """The run was cancelled; for who runs the handler."""
+        """The run was cancelled; for who runs the handler, or tests it."""
         self._told.set()

@@ -37,6 +37,7 @@ class Injector:
         self.overrides: Overrides = overrides or {}
         self._report = report or _log
         self._planner = Planner(self.overrides)
+        self._elsewhere = Planner(self.overrides)
         self.lasting: dict[Source, Any] = {}
         self._keeping: _Keeping | None = None
 
@@ -44,14 +45,26 @@ class Injector:
         """Read what a handler is to be given; see ``Planner.plan``."""
         return self._planner.plan(handler, option)
 
+    def plan_elsewhere(self, handler: Callable[..., Any], option: str) -> Plan:
+        """The same for a handler that another process runs; its resources are made there, and not here."""
+        return self._elsewhere.plan(handler, option)
+
+    @property
+    def overrides_elsewhere(self) -> Overrides:
+        """The overrides that handlers in other processes need."""
+        makers = self._elsewhere.makers
+        return {make: fake for make, fake in self.overrides.items() if make in makers}
+
     def check_known(self, make: Callable[..., Any]) -> None:
         """Refuse to override what is not used.
 
         Raises:
             OptionError: No handler names it.
         """
-        if make not in self._planner.makers:
-            known = ", ".join(getattr(each, "__name__", repr(each)) for each in self._planner.makers)
+        # A list, since what is no maker may be nothing that a mapping can be asked for.
+        makers = list(dict.fromkeys([*self._planner.makers, *self._elsewhere.makers]))
+        if make not in makers:
+            known = ", ".join(getattr(each, "__name__", repr(each)) for each in makers)
             raise OptionError("make", make, f"makes nothing for these handlers; known are: {known or 'none'}")
 
     @property

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 from toril.core.job import Job
+from toril.core.told import Told
 from toril.core.worker.inject.given import CancelToken, JobLogger
 from toril.core.worker.inject.plan import Fact, Plan, Resource, Source
 
@@ -46,15 +47,20 @@ def _itself(generator: Any) -> Any:
 
 
 async def run_with(
-    plan: Plan, job: Job, lasting: Mapping[Source, Any], call: Callable[[dict[str, Any]], Awaitable[Any]]
+    plan: Plan,
+    job: Job,
+    told: Told,
+    lasting: Mapping[Source, Any],
+    call: Callable[[dict[str, Any]], Awaitable[Any]],
 ) -> Any:
     """Call a handler with what it is given beside its job.
 
     Args:
+        told: What the handler is told, for its token; a cancellation that is raised here is told, too.
         lasting: The resources of the worker.
         call: Calls the handler with the parameters that are injected.
     """
-    values: dict[Source, Any] = {**lasting, **_facts_of(plan, job)}
+    values: dict[Source, Any] = {**lasting, **_facts_of(plan, job, told)}
     failure: BaseException | None = None
     async with AsyncExitStack() as stack:
         try:
@@ -62,15 +68,15 @@ async def run_with(
                 values[resource] = await made(resource, values, stack)
             return await call(picked(plan.needs, values))
         except BaseException as error:
-            if "cancel" in plan.facts and isinstance(error, CancelledError):
-                values["cancel"].cancel()
+            if isinstance(error, CancelledError):
+                told.cancelled.set()
             failure = error
             raise
     # A resource has swallowed it; a run that did not come to its end has no result all the same.
     raise failure
 
 
-def _facts_of(plan: Plan, job: Job) -> dict[Fact, Any]:
+def _facts_of(plan: Plan, job: Job, told: Told) -> dict[Fact, Any]:
     facts: dict[Fact, Any] = {}
     for fact in plan.facts:
         match fact:
@@ -79,5 +85,5 @@ def _facts_of(plan: Plan, job: Job) -> dict[Fact, Any]:
             case "log":
                 facts[fact] = JobLogger(plan.logger, job)
             case "cancel":
-                facts[fact] = CancelToken()
+                facts[fact] = CancelToken(told.cancelled)
     return facts

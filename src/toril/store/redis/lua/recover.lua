@@ -4,6 +4,7 @@
 --- @include "marker"
 --- @include "gate"
 --- @include "pushes"
+--- @include "lost_workers"
 
 local call = redis.call
 
@@ -37,6 +38,7 @@ local function recover(id)
   return true
 end
 
+tell_lost_workers(now, interval_ms)
 if call('SET', base .. 'stalled-check', now, 'PX', interval_ms, 'NX') == false then
   return {}
 end

@@ -2,14 +2,9 @@
 --- @args    id with_children
 --- @returns 1 removed (or no such job)  0 locked  2 too much for one step, nothing was done  -8 owned by a scheduler
 --- @include "trees"
+--- @include "next_iteration"
 
 local call = redis.call
-
-local function is_next_iteration(queue, job)
-  local scheduler = call('HGET', queue .. job, 'rjk')
-  local due = scheduler and call('ZSCORE', queue .. 'repeat', scheduler)
-  return due and job == 'repeat:' .. scheduler .. ':' .. due
-end
 
 --- Jobs that are their own ancestors, as attaching can make them, are looked at once.
 local looked_at = {}

@@ -12,7 +12,8 @@ end
 if call('ZREM', base .. state, id) == 0 then
   return -3
 end
-call('HDEL', job_key, 'finishedOn', 'processedOn', state == 'failed' and 'failedReason' or 'returnvalue')
+-- A job that completed all the same when it was cancelled is not cancelled any more.
+call('HDEL', job_key, 'finishedOn', 'processedOn', 'defa', state == 'failed' and 'failedReason' or 'returnvalue')
 for field in string.gmatch(reset, '%S+') do
   call('HDEL', job_key, field)
 end

@@ -9,7 +9,7 @@ local ids = call('ZRANGEBYSCORE', base .. state, 0, before, 'LIMIT', 0, count)
 local forgotten = { failed = 'failedReason', completed = 'returnvalue' }
 for _, id in ipairs(ids) do
   if forgotten[state] then
-    call('HDEL', base .. id, 'finishedOn', 'processedOn', forgotten[state])
+    call('HDEL', base .. id, 'finishedOn', 'processedOn', 'defa', forgotten[state])
     reattach_child(base .. id, state)
   end
   emit_trimmed(base, 'waiting', 'jobId', id, 'prev', state)

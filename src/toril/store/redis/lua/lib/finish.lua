@@ -42,13 +42,14 @@ local function count_finished(base, target, finished, points, now)
   end
 end
 
-local function tell_finished(base, finish, made)
+--- Tell of a finish; `prev` is the state the job was in.
+local function tell_finished(base, finish, made, prev)
   local id = finish[ID]
   if finish[TARGET] == 'completed' then
-    emit(base, 'completed', 'jobId', id, 'returnvalue', finish[VALUE], 'prev', 'active')
+    emit(base, 'completed', 'jobId', id, 'returnvalue', finish[VALUE], 'prev', prev)
     return
   end
-  emit(base, 'failed', 'jobId', id, 'failedReason', finish[VALUE], 'prev', 'active')
+  emit(base, 'failed', 'jobId', id, 'failedReason', finish[VALUE], 'prev', prev)
   if made >= finish[ATTEMPTS] then
     emit(base, 'retries-exhausted', 'jobId', id, 'attemptsMade', made)
   end

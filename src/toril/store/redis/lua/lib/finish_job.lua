@@ -84,7 +84,41 @@ local function finish_refusal(job_key, target)
   return 0
 end
 
---- Finish one job of any kind. Answers 0 or the number of the refusal.
+--- What must be known of a job that is to be concluded; read before it leaves its state: nothing may fail then.
+local function read_ties(job_key)
+  return redis.call('HMGET', job_key, 'parentKey', 'parent', 'deid', 'atm')
+end
+
+--- All that finishing means beside leaving the state `prev`. ties: what `read_ties` found. attempt: 1 if this
+--- was one, else 0.
+local function conclude(base, finish, ties, prev, attempt, now)
+  local id = finish[ID]
+  local job_key, parent_key, deid = base .. id, ties[1], ties[3]
+  local has_parent = parent_key and parent_key ~= ''
+  trim_events(base)
+  if deid then
+    free_deduplication(base, id, deid)
+    add_remembered_job(base, deid, now)
+  end
+  if has_parent then
+    tell_parent(base, finish, parent_key, decode_object(ties[2]), now)
+  end
+  local made = (tonumber(ties[4]) or 0) + attempt
+  if finish[KEEP][1] == 0 then
+    delete_job_keys(job_key)
+    if has_parent then
+      detach_from_parent(base, job_key, false, parent_key)
+    end
+  else
+    keep_finished(base, finish, made, now)
+  end
+  tell_finished(base, finish, made, prev)
+  if finish[POINTS] then
+    count_finished(base, finish[TARGET], 1, finish[POINTS], now)
+  end
+end
+
+--- Finish one active job of any kind. Answers 0 or the number of the refusal.
 local function finish_job(base, finish, now)
   local id = finish[ID]
   local job_key = base .. id
@@ -94,32 +128,11 @@ local function finish_job(base, finish, now)
     return number
   end
   write_fields(job_key, finish[FIELDS])
-  local job = redis.call('HMGET', job_key, 'parentKey', 'parent', 'deid', 'atm')
-  local policy = decode_object(job[2])
+  local ties = read_ties(job_key)
   if redis.call('LREM', base .. 'active', -1, id) == 0 then
     return -3
   end
-  trim_events(base)
-  if job[3] then
-    free_deduplication(base, id, job[3])
-    add_remembered_job(base, job[3], now)
-  end
-  if job[1] and job[1] ~= '' then
-    tell_parent(base, finish, job[1], policy, now)
-  end
-  local made = (tonumber(job[4]) or 0) + 1
-  if finish[KEEP][1] == 0 then
-    delete_job_keys(job_key)
-    if job[1] and job[1] ~= '' then
-      detach_from_parent(base, job_key, false, job[1])
-    end
-  else
-    keep_finished(base, finish, made, now)
-  end
-  tell_finished(base, finish, made)
-  if finish[POINTS] then
-    count_finished(base, finish[TARGET], 1, finish[POINTS], now)
-  end
+  conclude(base, finish, ties, 'active', 1, now)
   return 0
 end
 

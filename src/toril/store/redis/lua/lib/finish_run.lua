@@ -74,7 +74,7 @@ local function write_results(base, run, jobs, families, now)
     if families then
       families.tell(i)
     end
-    tell_finished(base, finish, jobs[i].made)
+    tell_finished(base, finish, jobs[i].made, 'active')
   end
   call_with_many('ZADD', base .. run[1][TARGET], scores)
 end

@@ -1,0 +1,1 @@
+"""Templates for deployments, and the workers that they run."""

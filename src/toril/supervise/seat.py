@@ -1,0 +1,177 @@
+"""A seat: there is always a process in it. When one leaves, the next one is started."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from toril.supervise.child import Child
+from toril.supervise.link import Report
+from toril.supervise.pages import View
+from toril.supervise.plan import Exit, Plan
+
+_logger = logging.getLogger("toril.supervisor")
+
+# Seconds until a process that could not start is started again: doubled each time, up to the longest.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+# Ends that waiting does not help against.
+_HOPELESS = (Exit.USAGE, Exit.UNAVAILABLE)
+# Seconds beyond its grace until a process that was told to leave is killed.
+_LAST_WORDS = 15.0
+
+
+class Seat:
+    """Keeps one process running.
+
+    Args:
+        plan: What to run, and how.
+        number: Of the process.
+        hear: Hears what the process reports.
+
+    Attributes:
+        view: What is known of the process.
+        restarts: How often one was started because the one before had left by itself.
+    """
+
+    def __init__(self, plan: Plan, number: int, hear: Callable[[Report], None]) -> None:
+        self.view = View(number)
+        self.restarts = 0
+        self._plan = plan
+        self._number = number
+        self._hear = hear
+        self._child: Child | None = None
+        # The one that is to take over.
+        self._next: Child | None = None
+        # Those that leave, and the tasks that see to it.
+        self._leaving: dict[Child, asyncio.Task[int]] = {}
+        self._stopping = False
+        self._was_ready = False
+        self._nudge = asyncio.Event()
+
+    async def keep(self) -> int:
+        """Keep a process running until stopped, drained, or there is no hope; answers the exit code."""
+        pause = _FIRST_PAUSE
+        while not self._stopping:
+            child = await self._seated()
+            await child.leaving.wait()
+            if self._child is not child:
+                continue
+            self._child = None
+            self.view.lost()
+            if child.drained:
+                break
+            if child.ready:
+                pause = _FIRST_PAUSE
+                self.restarts += 1
+                self._see_off(child)
+                continue
+            code = await child.ended()
+            if code in _HOPELESS and not self._was_ready and not self._plan.reload:
+                return code
+            if not self._stopping:
+                pause = await self._wait(code, pause)
+        await asyncio.gather(*self._leaving.values())
+        return Exit.DONE
+
+    async def _seated(self) -> Child:
+        if self._child is None:
+            child = await self._start()
+            if self._child is None:
+                self._child = child
+            else:
+                # Meanwhile `replace` has put another one here.
+                self._see_off(child)
+                child.stop()
+        return self._child
+
+    async def _start(self) -> Child:
+        def hear(report: Report) -> None:
+            self._was_ready = self._was_ready or report.kind == "ready"
+            if child not in self._leaving:
+                self.view.hear(report)
+            self._hear(report)
+
+        child = await Child.start(self._plan, self._number, hear)
+        if self._stopping:
+            self._see_off(child)
+            child.stop()
+        return child
+
+    async def _wait(self, code: int, pause: float) -> float:
+        """Wait before the next start; answers how long to wait before the one after it."""
+        self._nudge.clear()
+        if self._plan.reload:
+            _logger.warning("the start failed; waiting for the next save")
+            await self._nudge.wait()
+            return pause
+        facts = {"number": self._number, "exit_code": code, "again_in": pause}
+        _logger.error("the start of a process failed", extra=facts)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._nudge.wait(), pause)
+        return min(2 * pause, _LONGEST_PAUSE)
+
+    def _see_off(self, child: Child) -> None:
+        """Let one that leaves do so, but not for ever."""
+        if child not in self._leaving:
+            task = self._leaving[child] = asyncio.create_task(self._gone(child))
+            task.add_done_callback(lambda _: self._leaving.pop(child))
+
+    async def _gone(self, child: Child) -> int:
+        facts = {"number": self._number, "pid": child.pid}
+        try:
+            code = await asyncio.wait_for(child.ended(), self._plan.grace + _LAST_WORDS)
+        except TimeoutError:
+            _logger.error("a process does not leave; it is killed", extra=facts)
+            child.kill()
+            return await child.ended()
+        if code and not self._stopping:
+            _logger.error("a process ended", extra={**facts, "exit_code": code})
+        return code
+
+    async def replace(self) -> bool:
+        """Start another process, and let the one there is leave once the other is ready.
+
+        Returns:
+            Whether the other one is ready; else all goes on as before.
+        """
+        self._nudge.set()
+        if self._child is None:
+            return True
+        new = self._next = await self._start()
+        await new.decided.wait()
+        self._next = None
+        if not new.ready:
+            facts = {"number": self._number, "exit_code": await new.ended()}
+            _logger.error("the new process could not start; the old one goes on", extra=facts)
+            return False
+        old = self._seat(new)
+        if old is not None:
+            self._see_off(old)
+            old.stop()
+            # Who waits for it finds that there is another one.
+            old.leaving.set()
+            await old.ended()
+        return True
+
+    def _seat(self, child: Child) -> Child | None:
+        """Seat a process; answers the one that was there, which may have left meanwhile."""
+        before, self._child = self._child, child
+        return before
+
+    def restart(self) -> None:
+        """Let the process leave, and start another one then; for development."""
+        self._nudge.set()
+        if self._child is not None:
+            self._child.stop()
+
+    def stop(self) -> None:
+        """Let all processes leave in order; called again, at once."""
+        self._stopping = True
+        self._nudge.set()
+        for child in (self._child, self._next):
+            if child is not None:
+                self._see_off(child)
+        for child in self._leaving:
+            child.stop()

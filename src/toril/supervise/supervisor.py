@@ -1,0 +1,114 @@
+"""The supervisor: keeps so many processes, tells how they are, replaces them on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from importlib import import_module
+from pathlib import Path
+
+from toril.errors import OptionError
+from toril.supervise.banner import Banner
+from toril.supervise.health import Page, health_server
+from toril.supervise.link import Report
+from toril.supervise.logs import set_up_logs
+from toril.supervise.pages import page_of
+from toril.supervise.plan import Exit, Plan
+from toril.supervise.process import complain
+from toril.supervise.seat import Seat
+
+_logger = logging.getLogger("toril.supervisor")
+
+
+def supervise(plan: Plan) -> int:
+    """Keep processes running until told to stop; answers the exit code.
+
+    SIGTERM and SIGINT stop all of them in order, a second one at once. SIGHUP replaces them, one at a time.
+    """
+    set_up_logs(plan.log_level, plan.log_format, None)
+    try:
+        return asyncio.run(Supervisor(plan).run())
+    except OptionError as error:
+        complain(f"toril: {error}")
+        return Exit.USAGE
+
+
+class Supervisor:
+    """Keeps the processes of a plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._banner = Banner(plan)
+        self._seats = [Seat(plan, number, self._hear) for number in range(1, (plan.processes or 1) + 1)]
+        self._replacing = asyncio.Lock()
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> int:
+        """Run until all seats are given up; answers the worst of their exit codes."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        async with AsyncExitStack() as stack:
+            if self._plan.health is not None:
+                self._banner.health = await stack.enter_async_context(
+                    health_server(self._plan.health, self._answer)
+                )
+            if self._plan.reload:
+                self._begin(self._reload())
+            try:
+                return max(await asyncio.gather(*map(self._keep, self._seats)))
+            finally:
+                for task in self._tasks:
+                    task.cancel()
+
+    def _answer(self, path: str) -> Page:
+        return page_of(path, [seat.view for seat in self._seats], sum(seat.restarts for seat in self._seats))
+
+    async def _keep(self, seat: Seat) -> int:
+        code = await seat.keep()
+        if code and not self._stopping:
+            # What one can't do the others can't do either.
+            self.stop()
+        return code
+
+    def _hear(self, report: Report) -> None:
+        if report.kind == "ready":
+            self._banner.show(report)
+
+    def _begin(self, duty: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(duty)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def stop(self) -> None:
+        """Stop all processes in order; called again, at once."""
+        _logger.info("stopping at once" if self._stopping else "stopping")
+        self._stopping = True
+        for seat in self._seats:
+            seat.stop()
+
+    def _on_hangup(self) -> None:
+        self._begin(self._replace())
+
+    async def _replace(self) -> None:
+        """Replace the processes, one at a time; if the first can't be replaced the others are not tried."""
+        async with self._replacing:
+            for seat in self._seats:
+                if not await seat.replace():
+                    return
+            _logger.info("all processes were replaced")
+
+    async def _reload(self) -> None:
+        """Start anew whenever a Python file of the working folder was saved."""
+        # By name, since it is loaded for this only.
+        watchfiles = import_module("watchfiles")
+        async for changes in watchfiles.awatch(Path.cwd(), watch_filter=watchfiles.PythonFilter()):
+            names = sorted(Path(name).name for _, name in changes)
+            _logger.info("reloading", extra={"saved": ", ".join(names)})
+            for seat in self._seats:
+                seat.restart()

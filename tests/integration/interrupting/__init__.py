@@ -1,0 +1,1 @@
+"""Handlers that are told to end, and jobs that are never begun."""
