@@ -8,7 +8,7 @@ large as a call may be. While nothing is to be had, a listener with a connection
 from __future__ import annotations
 
 import asyncio
-import uuid
+import secrets
 from collections import deque
 from collections.abc import Awaitable
 from contextlib import suppress
@@ -57,7 +57,7 @@ class Feeder:
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         # Who cancels a job sees by its lock that a worker of toril has it, and which one.
-        self.owner: str = f"toril-{uuid.uuid4()}"
+        self.owner: str = f"toril-{secrets.token_hex(10)}"
         self._claims = 0
         self._hopeful = True
         self._limited = False
@@ -140,7 +140,7 @@ class Feeder:
         """With a call under way, what is done waits for its answer, unless that is enough for another one."""
         if not self._under_way:
             self._work.set()
-        elif len(self._done) >= self._share():
+        elif len(self._done) >= self._pool.share:
             self._call_beside()
 
     def forget(self) -> None:
@@ -210,14 +210,14 @@ class Feeder:
         self._work.set()
 
     def _next_call(self) -> Call | None:
-        settlings = take_load(self._done)
+        settlings, limited = take_load(self._done)
         if settlings:
             self.held -= len(settlings)
             # What is given up may be all that kept the queue from letting another job start.
             self._hopeful = True
             self._words += 1
         # After a limit was met, the answer says for how long nothing is to be taken.
-        wanted = 0 if any(settling.limited for settling in settlings) else self._wanted()
+        wanted = 0 if limited else self._wanted()
         if not settlings and not wanted:
             return None
         claim = self._claim(wanted) if wanted else None
@@ -235,19 +235,15 @@ class Feeder:
     def _wanted(self) -> int:
         if not self._hopeful or self._limited or not self.taking:
             return 0
-        return min(self._pool.room(self), self._share())
-
-    def _share(self) -> int:
-        """Jobs in a call: two halves of the slots alternate, one runs while the other is settled."""
-        return min(MOST_A_CALL, (self._pool.slots + 1) // 2)
+        return min(self._pool.room(self), self._pool.share)
 
     def _is_full(self) -> bool:
         """Whether a call would carry as many jobs as it may, there or back."""
-        return len(self._done) >= self._share() or self._has_room()
+        return len(self._done) >= self._pool.share or self._has_room()
 
     def _has_room(self) -> bool:
         """Whether slots for a whole call are free, and really are: what is there was got to by a slot."""
-        return not self._slots.behind and self._wanted() >= self._share()
+        return not self._slots.behind and self._wanted() >= self._pool.share
 
     def _claim(self, count: int) -> Claim:
         if self._pool.shared:

@@ -140,9 +140,9 @@ class Lane:
         self._keeper.last.record = job
         if b"rjk" in job.fields:
             await self._schedules.advance_patiently(job)
-        if self._signals.heard("active"):
+        if "active" in self._signals.heard:
             self._signals.tell("active", job)
-        if self._signals.heard("progress"):
+        if "progress" in self._signals.heard:
             job.on_progress = self._teller.progress
         try:
             settling = await self._runner.run(job, self._is_stopping)
