@@ -83,20 +83,25 @@ class ChildProcess(asyncio.Protocol):
     async def _begin(self, setup: bytes) -> None:
         try:
             await self._start(setup)
-        except OSError as error:
-            # The system has no room for it.
+        except Exception as error:
+            # The system has no room for it, most likely. Whatever it is: somebody waits.
             self.usable = False
             self._obituary = ChildProcessDied(f"a child process could not start: {error}")
             self._ready.set()
+        finally:
+            if self._watching is None:
+                # There never was a process, or it is gone again.
+                self.ended.set()
 
     async def _start(self, setup: bytes) -> None:
+        modules = json.dumps([each for each in sys.path if isinstance(each, str)])
         ours, theirs = socket.socketpair()
         try:
             with theirs:
                 self._will = Will()
                 passed = (theirs.fileno(), self._will.file)
                 process = self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-c", _PROGRAM, *map(str, passed), json.dumps(sys.path)),
+                    *(sys.executable, "-c", _PROGRAM, *map(str, passed), modules),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=passed,
                     # What a terminal sends to all that it has started goes to the worker alone.
@@ -107,11 +112,8 @@ class ChildProcess(asyncio.Protocol):
         except BaseException:
             ours.close()
             self.kill()
-            if self._watching is None:
-                # There never was a process, or it is gone again.
-                self.ended.set()
-                if self._will is not None:
-                    self._will.read()
+            if self._watching is None and self._will is not None:
+                self._will.read()
             raise
         self._write(setup)
         if not self.usable:
