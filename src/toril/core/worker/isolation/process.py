@@ -59,6 +59,7 @@ class ChildProcess(asyncio.Protocol):
         self._will: Will | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._pipe: asyncio.Transport | None = None
+        self._end: socket.socket | None = None
         self._silent = self._loop.create_future()
         self._starting: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -94,7 +95,8 @@ class ChildProcess(asyncio.Protocol):
                 self.ended.set()
 
     async def _start(self, setup: bytes) -> None:
-        modules = json.dumps([each for each in sys.path if isinstance(each, str)])
+        # Python itself passes over what is no text.
+        modules = json.dumps([each for each in cast("list[object]", sys.path) if isinstance(each, str)])
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -109,6 +111,7 @@ class ChildProcess(asyncio.Protocol):
                 )
             self._watching = asyncio.create_task(self._watch(process, self._will))
             await self._loop.create_unix_connection(lambda: self, sock=ours)
+            self._end = ours
         except BaseException:
             ours.close()
             self.kill()
@@ -133,6 +136,18 @@ class ChildProcess(asyncio.Protocol):
                 self._hear(message)
         except Garbled as error:
             self._give_up(f"has written into the pipe of its worker what is no message ({error})")
+
+    @property
+    def listens(self) -> bool:
+        """Whether the other end of the pipe is open: here that is seen before anybody tells of it."""
+        if self._end is None:
+            return self.usable
+        try:
+            return self._end.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The child will say nothing more."""
