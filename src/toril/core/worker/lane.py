@@ -73,7 +73,7 @@ class Lane:
         self._teller = Teller(queue, means.signals, means.tally)
         self._schedules = Schedules(store, queue, settings.repeat_strategy, self.report)
         self._rescue = Rescue(store, settings, self._schedules, self._teller)
-        self._cancels = CancelHearer(means.slots, means.runner.interrupts, self._fail_soon)
+        self._cancels = CancelHearer(means.slots, means.runner.interrupts)
         self._locks = means.locks.of(queue, self._lock_lost, self._cancels.cancel, self.report)
         self._heartbeat = Heartbeat(store, queue, settings.heartbeat_ms, means.status)
         self._duties = Duties(self._teller)
@@ -134,6 +134,7 @@ class Lane:
                 self.give_back(job)
         if not self._slots.stopping:
             self._slots.give(jobs)
+            self._cancels.catch_up(jobs)
 
     async def run(self, job: Job) -> None:
         """Run a job and have it settled; what a slot does."""
@@ -154,8 +155,10 @@ class Lane:
 
     def give_up(self, job: Job, reason: BaseException) -> None:
         """Fail a job whose handler goes on though it was told to end."""
-        self._slots.give_up(job)
-        self._fail_soon(job, reason)
+        # A worker that closes has given up all that went on.
+        if job in self._slots.running:
+            self._slots.give_up(job)
+            self._fail_soon(job, reason)
 
     def _is_stopping(self) -> bool:
         # When the loop goes down all that goes on is cancelled, and not by us.
