@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 
 from tests.soak.evidence import Evidence
+from tests.soak.excuses import Excuses
 from tests.soak.ledger import CUT, DONE, FAILED, Run
 from tests.soak.work import CHILDREN, task_of
 
 # Seconds by which clocks and instants that are kept in whole milliseconds may differ.
 _SLACK = 0.01
-
-
-#: From when to when.
-Span = tuple[float, float]
-
-
-@dataclass(slots=True)
-class Excuses:
-    """What may have made jobs run more often than once.
-
-    Attributes:
-        grace: Seconds that running jobs have in a stop.
-        killed: Ids of processes that were killed.
-        killed_children: How many children of workers were; each may have cost an attempt.
-        outages: When the server was not there.
-        stops: When processes were told to leave in order, until they had left.
-    """
-
-    grace: float
-    killed: set[int] = field(default_factory=set[int])
-    killed_children: int = 0
-    outages: list[Span] = field(default_factory=list[Span])
-    stops: list[Span] = field(default_factory=list[Span])
-
-
-@contextmanager
-def during(spans: list[Span]) -> Generator[None]:
-    """Note from when to when this goes on."""
-    began = time.time()
-    yield
-    spans.append((began, time.time()))
 
 
 def judge(evidence: Evidence, excuses: Excuses) -> list[str]:
@@ -60,7 +27,7 @@ def judge(evidence: Evidence, excuses: Excuses) -> list[str]:
     wrong = [line for check in checks for line in check(evidence)]
     wrong += _attempts(evidence, excuses.killed_children)
     for task, runs in runs_of(evidence).items():
-        wrong += _unexplained(task, runs, evidence, excuses)
+        wrong += _unexplained(task, runs, excuses)
     return wrong
 
 
@@ -143,8 +110,8 @@ def _attempts(evidence: Evidence, killed_children: int) -> Iterator[str]:
         yield f"{spent} attempts failed with their child process, and {killed_children} were killed"
 
 
-def _unexplained(task: str, runs: Sequence[Run], evidence: Evidence, excuses: Excuses) -> Iterator[str]:
-    """Runs beyond the first that nothing explains."""
+def _unexplained(task: str, runs: Sequence[Run], excuses: Excuses) -> Iterator[str]:
+    """Runs that nothing explains."""
     ends: list[Run] = []
     for run in runs:
         killed = not run.pids.isdisjoint(excuses.killed)

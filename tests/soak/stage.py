@@ -12,7 +12,7 @@ from typing import Any, Self
 import psutil
 
 from tests.cli.service import PATIENCE, Service
-from tests.soak.judge import Excuses, during
+from tests.soak.excuses import Excuses, during
 from tests.soak.ledger import Ledger
 from tests.soak.work import LEDGER
 from tests.support.valkey import Valkey

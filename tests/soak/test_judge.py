@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.soak.evidence import gather
-from tests.soak.judge import Excuses, judge
+from tests.soak.excuses import Excuses
+from tests.soak.judge import judge
 from tests.soak.ledger import Ledger, Promise
 from tests.soak.work import LEDGER, LOOP, perform, task_of
 from tests.support.database import Database

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from random import Random
 
-from tests.soak.judge import during
+from tests.soak.excuses import during
 from tests.soak.stage import Stage
 
 #: Makes trouble, and returns when the worst of it is over.
@@ -67,10 +67,10 @@ def cut_connections(stage: Stage, random: Random) -> None:
 
 
 def freeze_server(stage: Stage, random: Random) -> None:
-    """The server does not answer for a while, up to some longer than locks last."""
+    """The server does not answer for a while, at times for longer than locks last and adds are tried."""
     with during(stage.excuses.outages):
         stage.server.freeze()
-        time.sleep(random.uniform(0.5, 8))
+        time.sleep(random.uniform(0.5, 12))
         stage.server.thaw()
 
 
