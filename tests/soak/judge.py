@@ -12,6 +12,8 @@ from tests.soak.work import CHILDREN, task_of
 
 # Seconds by which clocks and instants that are kept in whole milliseconds may differ.
 _SLACK = 0.01
+# Seconds within which a run begins whose job was handed out before an outage, and the answer came after it.
+_WAKING = 2.0
 
 
 def judge(evidence: Evidence, excuses: Excuses) -> list[str]:
@@ -142,7 +144,7 @@ def is_repeated(ends: Sequence[Run]) -> bool:
 def _is_excused(ends: Sequence[Run], excuses: Excuses) -> bool:
     first, last = ends[0].began, ends[-1].began
     return any(not run.pids.isdisjoint(excuses.killed) for run in ends) or any(
-        began < last and ended > first for began, ended in excuses.outages
+        began < last and ended + _WAKING > first for began, ended in excuses.outages
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tests.soak.campaign import Verdict
+from tests.soak.excuses import Span
 from tests.soak.judge import is_repeated, runs_of
 from tests.soak.ledger import CUT, DONE, FAILED
 
@@ -21,7 +22,15 @@ def summary(verdict: Verdict) -> str:
     if not wrong:
         return "\n".join([*lines, "Every job was done exactly once in effect, and none is lost."])
     more = [f"and {len(wrong) - _MOST_WRONG} more"] if len(wrong) > _MOST_WRONG else []
-    return "\n".join([*lines, f"{len(wrong)} things are wrong:", *wrong[:_MOST_WRONG], *more])
+    when = [
+        f"outages: {_spans(verdict.stage.excuses.outages)}",
+        f"stops: {_spans(verdict.stage.excuses.stops)}",
+    ]
+    return "\n".join([*lines, f"{len(wrong)} things are wrong:", *wrong[:_MOST_WRONG], *more, *when])
+
+
+def _spans(spans: Iterable[Span]) -> str:
+    return ", ".join(f"{began:.3f} to {ended:.3f}" for began, ended in spans)
 
 
 def counts(verdict: Verdict) -> dict[str, int]:

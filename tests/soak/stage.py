@@ -128,6 +128,10 @@ class Stage:
             self.excuses.killed |= {process.pid, *(child.pid for child in _offspring(process))}
             process.kill()
 
+    def log(self) -> str:
+        """All that services have logged, one after the other."""
+        return "".join(f"{line}\n" for service in self._services for line in service.lines)
+
     def logged(self) -> Counter[str]:
         """How often services have said what, of warnings and worse."""
         documents = [one for service in self._services for one in service.log()]

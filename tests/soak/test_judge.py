@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.soak.evidence import gather
-from tests.soak.excuses import Excuses
+from tests.soak.excuses import Excuses, Span
 from tests.soak.judge import judge
 from tests.soak.ledger import Ledger, Promise
 from tests.soak.work import LEDGER, LOOP, perform, task_of
@@ -40,6 +40,7 @@ class World:
         self.ledger = Ledger(path)
         self.task = ""
         self.now = time.time()
+        self.outages: list[Span] = []
         self._path = path
 
     async def add(self, n: int, **data: Any) -> Job:
@@ -57,7 +58,8 @@ class World:
     def judged(self) -> list[str]:
         """What is wrong, when one process was killed, and one stop begins just now."""
         evidence = gather(self.ledger, self.database, self.queue.ref.prefix, [LOOP])
-        return judge(evidence, Excuses(GRACE, killed={VICTIM}, stops=[(self.now, self.now + 60)]))
+        stops = [(self.now, self.now + 60)]
+        return judge(evidence, Excuses(GRACE, killed={VICTIM}, outages=self.outages, stops=stops))
 
 
 @pytest.fixture
@@ -192,6 +194,18 @@ async def test_what_kills_have_caused_is_excused(world: World) -> None:
     world.write(run, "x", world.task, os.getpid(), VICTIM, None, None)
     world.write(run, "y", world.task, VICTIM, os.getpid(), 1, "done")
 
+    assert world.judged() == []
+
+
+async def test_a_repeated_run_is_excused_by_an_outage_that_it_met(world: World) -> None:
+    with world.ledger.run(world.task):
+        assert world.ledger.take_effect(world.task)
+    [first, second] = [run.began for run in world.ledger.runs() if run.task == world.task]
+
+    world.outages = [(first - 20, first - 10), (second, second + 10)]
+    assert len(world.judged()) == 1
+    # The job was handed out before it, and the answer came after it: its lock had run out meanwhile.
+    world.outages = [(first - 10, first - 0.1)]
     assert world.judged() == []
 
 
