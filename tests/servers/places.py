@@ -112,7 +112,8 @@ class Places:
         return Place(url, (self.plain(),), db=7)
 
     def sentinel(self) -> Place:
-        watched = self.watched = self._stack.enter_context(Watched(self.program))
+        # Nothing is to fail over here, however busy the machine is.
+        watched = self.watched = self._stack.enter_context(Watched(self.program, patience_ms=60_000))
         return Place(f"{watched.url}/2", (watched.primary,), db=2)
 
     def cluster(self) -> Place:
