@@ -9,11 +9,9 @@ import pytest
 from tests.support.database import Database
 from tests.support.meter import Cost, cost_of, metered
 
-# What no call may take more of the server than, as a script: on an idle machine some 10 ms. What is asked
-# of it takes a tenth.
-_LONGEST = "for _ = 1, 10000 do redis.call('EXISTS', KEYS[1]) end"
-# So many calls may take more nonetheless, because the server had other things to do.
-MOST_LATE = 3
+# What no call may take more of the server than, as a script: some 10 ms on an idle machine. Calls take a
+# quarter of it at most.
+_LONGEST = "for _ = 1, 20000 do redis.call('EXISTS', KEYS[1]) end"
 
 
 @pytest.fixture(autouse=True)
