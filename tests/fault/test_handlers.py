@@ -96,6 +96,34 @@ async def test_a_handler_that_cancels_itself_fails_its_job_and_nothing_else(
     assert await is_alive(queue)
 
 
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("concurrency", [1, 2])
+async def test_a_handler_whose_task_is_cancelled_after_its_end_costs_no_job(
+    queue: Queue, start_worker: WorkerStarter, turns: int, concurrency: int
+) -> None:
+    """Its slot asks for the next job then, or is about to run it."""
+
+    def cancel(task: asyncio.Task[Any], turns: int) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(cancel, task, turns - 1)
+        else:
+            task.cancel()
+
+    async def handler(job: Job) -> str:
+        task = asyncio.current_task()
+        assert task is not None
+        if job.name == "odd":
+            cancel(task, turns)
+        return job.name
+
+    jobs = [await queue.add(name) for name in ["odd", "fine"] * 10]
+    await start_worker(handler, concurrency=concurrency)
+
+    results = await asyncio.gather(*(job.result(timeout=5) for job in jobs))
+    assert results == ["odd", "fine"] * 10
+    assert await is_alive(queue)
+
+
 async def test_a_handler_that_ran_into_its_own_timeout_is_tried_again(
     queue: Queue, start_worker: WorkerStarter
 ) -> None:

@@ -174,14 +174,18 @@ async def test_in_strict_order_later_queues_run_when_the_earlier_are_empty(
         await hall.holds(first=2 + n, second=8 - n)
 
 
-async def test_a_paused_queue_holds_no_slots(new_queue: QueueFactory, start_worker: WorkerStarter) -> None:
+async def test_a_paused_queue_holds_no_slots(
+    new_queue: QueueFactory, start_worker: WorkerStarter, database: Database
+) -> None:
     hall = Hall()
     _, b = await fill(new_queue, "a", "b", count=50)
     await b.pause()
     await start_worker(hall, ["a", "b"], concurrency=10)
     await hall.holds(a=10)
+    await eventually(lambda: listening(database) == 1)
 
     await b.resume()
+    await eventually(lambda: listening(database) == 0)
     for n in range(1, 6):
         hall.let_go("a")
         await hall.holds(a=10 - n, b=n)

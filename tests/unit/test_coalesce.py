@@ -53,21 +53,70 @@ async def test_two_halves_go_one_behind_the_other() -> None:
     coalescer: Coalescer[int, int] = Coalescer(echo.send, lambda _: 1, lanes=8)
     await asyncio.gather(*(coalescer.ask(number) for number in range(40)))
 
-    assert echo.sizes == [20, 20]
+    # The first finds nothing under way and goes alone; who comes meanwhile goes together, and then in two.
+    assert echo.sizes == [1, 39]
+    echo.sizes.clear()
+
+    async def ask_twice(number: int) -> None:
+        await coalescer.ask(number)
+        await coalescer.ask(number)
+
+    await asyncio.gather(*(ask_twice(number) for number in range(41)))
+    assert echo.sizes == [1, 40, 21, 20]
+
+
+async def test_an_error_reaches_each_who_asked() -> None:
+    async def refuse(_: Sequence[int]) -> list[int]:
+        await asyncio.sleep(0)
+        raise StoreUnavailable("gone")
+
+    coalescer: Coalescer[int, int] = Coalescer(refuse, lambda _: 1, slow=0)
+    answers = await asyncio.gather(*(coalescer.ask(number) for number in range(5)), return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 5
 
 
 async def test_who_asks_after_a_lane_was_cancelled_gets_an_answer() -> None:
     echo = Echo()
     coalescer: Coalescer[int, int] = Coalescer(echo.send, lambda _: 1, lanes=8)
-    before = asyncio.all_tasks()
-    first = asyncio.create_task(coalescer.ask(1))
+    alone = asyncio.create_task(coalescer.ask(0))
     await asyncio.sleep(0)
-    for lane in asyncio.all_tasks() - before - {first}:
-        lane.cancel()
+    before = asyncio.all_tasks()
+    first = asyncio.gather(*(coalescer.ask(number) for number in range(1, 11)))
+    for _ in range(2):
+        await asyncio.sleep(0)
+    [lane] = (task for task in asyncio.all_tasks() - before if "_send_all" in repr(task))
+    lane.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
 
-    assert await asyncio.wait_for(coalescer.ask(2), 5) == 2
+    assert await alone == 0
+    assert await asyncio.wait_for(coalescer.ask(11), 5) == 11
+
+
+async def test_who_asks_alone_and_gives_up_leaves_the_way_to_others() -> None:
+    echo = Echo()
+    coalescer: Coalescer[int, int] = Coalescer(echo.send, lambda _: 1)
+    first = asyncio.create_task(coalescer.ask(1))
+    second = asyncio.create_task(coalescer.ask(2))
+    await asyncio.sleep(0)
+    first.cancel()
+
+    assert await asyncio.wait_for(second, 5) == 2
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+@pytest.mark.parametrize("others", [0, 1, 20])
+async def test_draining_waits_for_all_that_was_asked(others: int) -> None:
+    echo = Echo()
+    coalescer: Coalescer[int, int] = Coalescer(echo.send, lambda _: 1, lanes=2)
+    asked = [asyncio.create_task(coalescer.ask(number)) for number in range(1 + others)]
+    await asyncio.sleep(0)
+    await asyncio.wait_for(coalescer.drain(), 5)
+
+    assert sum(echo.sizes) == 1 + others
+    assert await asyncio.gather(*asked) == list(range(1 + others))
 
 
 class Losing:

@@ -24,12 +24,16 @@ class Signals:
 
     Args:
         names: The events that can be told; ``None`` for any.
+
+    Attributes:
+        heard: Events that anybody listens to.
     """
 
     def __init__(self, names: Collection[str] | None) -> None:
         self._names = names
         self._listeners: dict[str, list[Listener]] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self.heard: set[str] = set()
 
     def add(self, name: str, listener: Listener) -> None:
         """Call ``listener`` each time the event is told.
@@ -43,11 +47,14 @@ class Signals:
         if not callable(listener):
             raise OptionError("listener", listener, "must be callable")
         self._listeners.setdefault(name, []).append(listener)
+        self.heard.add(name)
 
     def remove(self, name: str, listener: Listener) -> None:
         """Don't call this listener any more; nothing happens if it wasn't added."""
         if listener in self._listeners.get(check_text(name, "event"), ()):
             self._listeners[name].remove(listener)
+            if not self._listeners[name]:
+                self.heard.discard(name)
 
     def tell(self, name: str, *facts: object) -> list[asyncio.Task[None]]:
         """Tell an event. Plain listeners run now, ``async`` ones as soon as they can; errors are logged.
@@ -69,13 +76,9 @@ class Signals:
                 started.append(task)
         return started
 
-    def heard(self, name: str) -> bool:
-        """Whether anybody listens."""
-        return bool(self._listeners.get(name))
-
     def any_but(self, name: str) -> bool:
         """Whether anybody listens to another event than this one."""
-        return any(listeners for other, listeners in self._listeners.items() if other != name)
+        return not self.heard <= {name}
 
     async def catch_up(self, most: int) -> None:
         """Wait while more than so many ``async`` listeners run, but not for ever."""

@@ -33,23 +33,23 @@ class Fed(Protocol):
 class Call(msgspec.Struct):
     """One call to the store, kept until it is answered."""
 
-    settlings: list[Settling]
+    settlings: Sequence[Settling]
     claim: Claim | None
     at_ms: int
     words: int = 0
     again: bool = False
 
 
-def take_load(done: deque[Settling]) -> list[Settling]:
-    """Take as many settlements from the front as one call carries."""
+def take_load(done: deque[Settling]) -> tuple[list[Settling], bool]:
+    """Take as many settlements from the front as one call carries, and say whether one has met a limit."""
     settlings: list[Settling] = []
-    weight = 0
-    while done and len(settlings) < MOST_A_CALL and weight < _HEAVIEST_CALL:
-        settlings.append(done.popleft())
-        weight += _weight(settlings[-1])
-    return settlings
-
-
-def _weight(settling: Settling) -> int:
-    settlement = settling.settlement
-    return len(settlement.value) if isinstance(settlement, Finish) else 0
+    weight, limited = 0, False
+    for _ in range(min(len(done), MOST_A_CALL)):
+        settling = done.popleft()
+        settlings.append(settling)
+        limited = limited or settling.limited
+        if isinstance(settling.settlement, Finish):
+            weight += len(settling.settlement.value)
+            if weight >= _HEAVIEST_CALL:
+                break
+    return settlings, limited

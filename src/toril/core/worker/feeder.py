@@ -8,25 +8,24 @@ large as a call may be. While nothing is to be had, a listener with a connection
 from __future__ import annotations
 
 import asyncio
-import time
-import uuid
+import secrets
 from collections import deque
+from collections.abc import Awaitable
 from contextlib import suppress
 
+from toril.core.job import Job
 from toril.core.worker.aging import Aging
 from toril.core.worker.alarm import Alarm
 from toril.core.worker.calls import MOST_A_CALL, Call, Fed, take_load
+from toril.core.worker.courier import Courier
+from toril.core.worker.listener import Listener
 from toril.core.worker.pool import Pool
 from toril.core.worker.run import Settling
 from toril.core.worker.settings import Settings
 from toril.errors import StoreError
 from toril.model.names import QueueRef
-from toril.model.pace import Pace
-from toril.store.contract import Store, Waiter
-from toril.store.values import Claim, Settled, Taken
-
-# Pauses between tries when the server does not answer, in seconds; the longest is `run_retry_delay`.
-_FIRST_PAUSE = 0.1
+from toril.store.contract import Store
+from toril.store.values import Claim, Taken
 
 
 class Feeder:
@@ -43,6 +42,8 @@ class Feeder:
         asked: Jobs that the calls under way ask for.
         appetite: How many jobs the next call may well find, from what the last ones found.
         taking: Whether jobs may be taken; false while the worker is paused or closing.
+        quiet: Set while there was nothing to be had when that was last looked at.
+        due_ms: When the next delayed job is due, as far as is known; 0 if there is none.
     """
 
     def __init__(self, store: Store, queue: QueueRef, settings: Settings, slots: Fed, pool: Pool) -> None:
@@ -54,31 +55,32 @@ class Feeder:
         self._aging = Aging(settings.priority_share) if settings.priority_share else None
         self._done: deque[Settling] = deque()
         self._work = asyncio.Event()
-        self._quiet = asyncio.Event()
         self._idle = asyncio.Event()
         # Who cancels a job sees by its lock that a worker of toril has it, and which one.
-        self.owner: str = f"toril-{uuid.uuid4()}"
+        self.owner: str = f"toril-{secrets.token_hex(10)}"
         self._claims = 0
         self._hopeful = True
         self._limited = False
         self._respite = Alarm(self._rested)
         self._was_busy = False
-        self._due_ms = 0
         self._alarm = Alarm(self._alarmed)
         self._words = 0
         self._under_way = 0
-        self._pace = Pace()
+        self._courier = Courier(store, queue, settings.run_retry_delay, self._lost)
+        # Calls that whoever carried them had to leave.
+        self._left: deque[Call] = deque()
         self._beside: set[asyncio.Task[None]] = set()
         self.held: int = 0
         self.asked: int = 0
         self.appetite: int = MOST_A_CALL
         self.taking = True
-        self._deaf: dict[str, float] = {}
+        self.quiet: asyncio.Event = asyncio.Event()
+        self.due_ms: int = 0
 
     @property
     def deaf_since(self) -> float | None:
         """Monotonic time at which the server stopped answering, or ``None``."""
-        return min(self._deaf.values(), default=None)
+        return self._courier.deaf_since
 
     @property
     def resting(self) -> bool:
@@ -89,7 +91,7 @@ class Feeder:
     @property
     def hungry(self) -> bool:
         """Whether jobs would be taken, and there may be some."""
-        return self._hopeful and self.taking and not self._limited and "calls" not in self._deaf
+        return self._hopeful and self.taking and not self._limited and not self._courier.is_cut_off
 
     def next_token(self) -> str:
         """A lock token that was not used before."""
@@ -97,10 +99,48 @@ class Feeder:
         return f"{self.owner}:{self._claims - 1}"
 
     def settle(self, settling: Settling) -> None:
-        """A slot is through with a job."""
+        """A job has come to its end."""
         self._done.append(settling)
-        self._work.set()
-        if self._under_way:
+        self._look_at_done()
+
+    def done(self, settling: Settling) -> None:
+        """A slot is through with a job; what is to be done about that, it hears by ``go_on``."""
+        self._done.append(settling)
+
+    def go_on(self, _job: Job) -> Awaitable[None] | None:
+        """What a slot shall do between two jobs, if anything.
+
+        Who ends the last job that is held carries the call itself: nobody else has anything to add to it, and
+        to wake the feeder for it would take longer.
+        """
+        if not self._under_way and len(self._done) == self.held and (call := self._next_call()):
+            return self._carry(call)
+        self._look_at_done()
+        return None
+
+    async def _carry(self, call: Call) -> None:
+        slot = asyncio.current_task()
+        assert slot is not None
+        self._beside.add(slot)
+        try:
+            await self._carry_out(call)
+        except asyncio.CancelledError:
+            # The slot was meant, not the call: that may have been made, and its answer is to be had still.
+            call.again = True
+            self._begin(call)
+            self._left.append(call)
+            self._work.set()
+            raise
+        finally:
+            self._beside.discard(slot)
+        if self._done or not self.held or self._wanted():
+            self._work.set()
+
+    def _look_at_done(self) -> None:
+        """With a call under way, what is done waits for its answer, unless that is enough for another one."""
+        if not self._under_way:
+            self._work.set()
+        elif len(self._done) >= self._pool.share:
             self._call_beside()
 
     def forget(self) -> None:
@@ -132,14 +172,14 @@ class Feeder:
         except asyncio.CancelledError:
             for task in self._beside:
                 task.cancel()
-            self._expect(0)
+            self.expect(0)
             self._respite.stop()
             raise
 
     async def _feed(self) -> None:
         while True:
             # Beside another one a call leaves only when it is full; what is less goes when that is answered.
-            call = self._next_call() if self._may_call() else None
+            call = self._left.popleft() if self._left else self._next_call() if self._may_call() else None
             if call is not None:
                 await self._carry_out(call)
                 continue
@@ -154,7 +194,7 @@ class Feeder:
             self._call_beside()
 
     def _may_call(self) -> bool:
-        return not self._under_way or (self._under_way < self._pace.room and self._is_full())
+        return not self._under_way or (self._under_way < self._courier.pace.room and self._is_full())
 
     def _call_beside(self) -> None:
         """Don't wait for the answers to calls under way, as long as there is room for more."""
@@ -170,39 +210,40 @@ class Feeder:
         self._work.set()
 
     def _next_call(self) -> Call | None:
-        settlings = take_load(self._done)
+        settlings, limited = take_load(self._done)
         if settlings:
             self.held -= len(settlings)
             # What is given up may be all that kept the queue from letting another job start.
             self._hopeful = True
             self._words += 1
         # After a limit was met, the answer says for how long nothing is to be taken.
-        wanted = 0 if any(settling.limited for settling in settlings) else self._wanted()
+        wanted = 0 if limited else self._wanted()
         if not settlings and not wanted:
             return None
         claim = self._claim(wanted) if wanted else None
-        self._under_way += 1
-        self.asked += wanted
+        call = Call(settlings, claim, self._store.now_ms(), self._words)
+        self._begin(call)
         if settlings and self._pool.shared:
             self._pool.changed()
-        return Call(settlings, claim, self._store.now_ms(), self._words)
+        return call
+
+    def _begin(self, call: Call) -> None:
+        self._under_way += 1
+        if call.claim:
+            self.asked += call.claim.count
 
     def _wanted(self) -> int:
         if not self._hopeful or self._limited or not self.taking:
             return 0
-        return min(self._pool.room(self), self._share())
-
-    def _share(self) -> int:
-        """Jobs in a call: two halves of the slots alternate, one runs while the other is settled."""
-        return min(MOST_A_CALL, (self._pool.slots + 1) // 2)
+        return min(self._pool.room(self), self._pool.share)
 
     def _is_full(self) -> bool:
         """Whether a call would carry as many jobs as it may, there or back."""
-        return len(self._done) >= self._share() or self._has_room()
+        return len(self._done) >= self._pool.share or self._has_room()
 
     def _has_room(self) -> bool:
         """Whether slots for a whole call are free, and really are: what is there was got to by a slot."""
-        return not self._slots.behind and self._wanted() >= self._share()
+        return not self._slots.behind and self._wanted() >= self._pool.share
 
     def _claim(self, count: int) -> Claim:
         if self._pool.shared:
@@ -218,9 +259,8 @@ class Feeder:
 
     async def _carry_out(self, call: Call) -> None:
         try:
-            settled = await self._ask(call)
+            settled = await self._courier.take(call)
         except Exception as error:
-            self._deaf.pop("calls", None)
             await self._carry_out_apart(call, error)
             return
         finally:
@@ -254,41 +294,21 @@ class Feeder:
                 self._slots.unsettled(settling)
             return
         for settling in call.settlings:
-            self._under_way += 1
-            await self._carry_out(Call([settling], None, call.at_ms, again=True))
+            alone = Call([settling], None, call.at_ms, again=True)
+            self._begin(alone)
+            await self._carry_out(alone)
 
-    async def _ask(self, call: Call) -> Settled:
-        """Ask until there is an answer; the same call again is answered as if it were the first."""
-        settlements = [settling.settlement for settling in call.settlings if settling.settlement is not None]
-        pause = _FIRST_PAUSE
-        while True:
-            begun = time.monotonic()
-            try:
-                settled = await self._store.jobs.settle(
-                    self.queue, settlements, call.claim, at_ms=call.at_ms, again=call.again
-                )
-            except StoreError as error:
-                self._lost("calls", error)
-                call.again = True
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, self._settings.run_retry_delay)
-            else:
-                self._deaf.pop("calls", None)
-                self._pace.took(time.monotonic() - begun)
-                return settled
-
-    def _lost(self, who: str, error: StoreError) -> None:
+    def _lost(self, error: StoreError, is_news: bool) -> None:
         """The server does not answer; said once, until it answers again."""
-        if not self._deaf:
+        if is_news:
             self._slots.report(error)
-        self._deaf.setdefault(who, time.monotonic())
         self._pool.changed()
 
     def _receive(self, taken: Taken, claim: Claim, words: int) -> None:
         got = len(taken.jobs)
         self.held += got
-        if taken.next_due_ms or self._due_ms:
-            self._expect(taken.next_due_ms)
+        if taken.next_due_ms or self.due_ms:
+            self.expect(taken.next_due_ms)
         if taken.jobs:
             self._was_busy = True
             self._slots.start_jobs(taken.jobs)
@@ -299,7 +319,7 @@ class Feeder:
         if taken.limited_ms > 0:
             self._rest(taken.limited_ms)
         elif not self._hopeful:
-            self._quiet.set()
+            self.quiet.set()
             if not taken.jobs and not taken.closed and self._was_busy:
                 self._was_busy = False
                 self._slots.drained()
@@ -312,21 +332,21 @@ class Feeder:
         if got < claim.count and self._pool.shared:
             self._pool.missed(self)
 
-    def _expect(self, due_ms: int) -> None:
+    def expect(self, due_ms: int) -> None:
         """Look when the next delayed job is due, by a timer of our own.
 
         An idle server looks only ten times a second whether a wait is over. The call that takes the job makes
         it look, which ends the listener's wait as well.
         """
-        self._due_ms = due_ms
+        self.due_ms = due_ms
         if due_ms:
             self._alarm.set(max(due_ms - self._store.now_ms(), 1) / 1000)
         else:
             self._alarm.stop()
 
     def _alarmed(self) -> None:
-        self._due_ms = 0
-        self._quiet.clear()
+        self.due_ms = 0
+        self.quiet.clear()
         self.wake()
 
     def _rest(self, limited_ms: int) -> None:
@@ -341,50 +361,11 @@ class Feeder:
 
     async def listen(self) -> None:
         """Wait for word of jobs whenever there are none, until cancelled."""
-        waiter = self._store.waiter(self.queue, self._settings.name)
-        pause = _FIRST_PAUSE
-        try:
-            while True:
-                await self._quiet.wait()
-                try:
-                    heard = await self._hear(waiter)
-                    self._deaf.pop("listening", None)
-                    pause = _FIRST_PAUSE
-                except StoreError as error:
-                    self._lost("listening", error)
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, self._settings.run_retry_delay)
-                    await self._probe(waiter)
-                    heard = True
-                if heard:
-                    self._quiet.clear()
-                    self.wake()
-                    if not self._pool.room(self):
-                        await self._pass_on(a_word=True)
-        finally:
-            self._expect(0)
-            self._deaf.pop("listening", None)
-            await waiter.close()
+        await Listener(self._store, self._settings, self._courier, self).listen()
 
-    async def _probe(self, waiter: Waiter) -> None:
-        """Whether the server can be heard again. A word that comes is heeded: all is looked at anyway."""
-        with suppress(StoreError):
-            await waiter.wait(0)
-            self._deaf.pop("listening", None)
-
-    async def _hear(self, waiter: Waiter) -> bool:
-        """Wait until a job may be had: at a word, or because one is there without word of it."""
-        while True:
-            due_ms, timeout = self._due_ms, self._settings.drain_delay
-            if due_ms:
-                timeout = min(timeout, max(due_ms - self._store.now_ms(), 0) / 1000)
-            word = await waiter.wait(timeout)
-            if word is None:
-                return self._due_ms == due_ms and await self._is_time_to_look(waiter, due_ms)
-            if word <= self._store.now_ms():
-                return True
-            self._expect(min(self._due_ms, word) if self._due_ms else word)
-
-    async def _is_time_to_look(self, waiter: Waiter, due_ms: int) -> bool:
-        """After a wait without word, which may have been lost, and which the alarm did not end."""
-        return 0 < due_ms <= self._store.now_ms() or not await waiter.is_quiet(due_ms)
+    async def hear(self) -> None:
+        """A job may be had. A word is for one worker only: one that has no room for a job passes it on."""
+        self.quiet.clear()
+        self.wake()
+        if not self._pool.room(self):
+            await self._pass_on(a_word=True)

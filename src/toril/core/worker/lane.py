@@ -140,9 +140,9 @@ class Lane:
         self._keeper.last.record = job
         if b"rjk" in job.fields:
             await self._schedules.advance_patiently(job)
-        if self._signals.heard("active"):
+        if "active" in self._signals.heard:
             self._signals.tell("active", job)
-        if self._signals.heard("progress"):
+        if "progress" in self._signals.heard:
             job.on_progress = self._teller.progress
         try:
             settling = await self._runner.run(job, self._is_stopping)
@@ -150,7 +150,7 @@ class Lane:
             # Not the handler's fault, and not to be: the slot must live, and the job be found as stalled.
             settling = Settling(job, None, error=error)
         if job in self._slots.running:
-            self._deliver(settling)
+            self._deliver(settling, self.feeder.done)
 
     def give_up(self, job: Job, reason: BaseException) -> None:
         """Fail a job whose handler goes on though it was told to end."""
@@ -161,9 +161,9 @@ class Lane:
         # When the loop goes down all that goes on is cancelled, and not by us.
         return self._slots.stopping or (self._feeding is not None and self._feeding.cancelling() > 0)
 
-    def _deliver(self, settling: Settling) -> None:
+    def _deliver(self, settling: Settling, settle: Callable[[Settling], None]) -> None:
         if settling.settlement is not None:
-            self.feeder.settle(settling)
+            settle(settling)
             return
         # The handler has moved the job, or it can't be settled at all.
         self.feeder.forget()
@@ -180,7 +180,7 @@ class Lane:
         error = WorkerStopped(
             "the worker was stopped while it ran the job", queue=self.queue.name, job_id=job.id
         )
-        self._deliver(await self._runner.after_error(job, error))
+        self._deliver(await self._runner.after_error(job, error), self.feeder.settle)
 
     # --- what the feeder tells ---
 
@@ -215,7 +215,7 @@ class Lane:
         task.add_done_callback(self._failing.discard)
 
     async def _fail(self, job: Job, error: BaseException) -> None:
-        self._deliver(await self._runner.after_error(job, error))
+        self._deliver(await self._runner.after_error(job, error), self.feeder.settle)
 
     def report(self, error: BaseException) -> None:
         """Tell of an error that is nobody's job."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from toril.core.worker.calls import MOST_A_CALL
 from toril.core.worker.fair import DEALS, Grant, Policy, Want
 
 
@@ -45,16 +46,26 @@ class Pool:
 
     Attributes:
         slots: How many there are; whoever changes it lets the feeders look.
+        share: Jobs in a call: two halves of the slots alternate, one runs while the other is settled.
         shared: Whether there are several feeders. If not, what is told of jobs and changes means nothing.
     """
 
     def __init__(self, slots: int, policy: Policy) -> None:
-        self.slots: int = slots
+        self.slots = slots
         self.shared: bool = False
         self._deal = DEALS[policy]
         self._members: list[_Member] = []
         # The turn that was served last: who comes back after a while begins here, and has saved up nothing.
         self._now = 0.0
+
+    @property
+    def slots(self) -> int:
+        return self._slots
+
+    @slots.setter
+    def slots(self, slots: int) -> None:
+        self._slots = slots
+        self.share = min(MOST_A_CALL, (slots + 1) // 2)
 
     def join(self, eater: Eater, weight: float) -> None:
         """One more feeder draws on the slots."""

@@ -65,6 +65,8 @@ class Settling(msgspec.Struct):
         result: What the handler returned, if it did.
         error: What it raised, if it did.
         at_ms: When the transition was made.
+        limited: Whether the handler has met a rate limit: its worker takes no job until that is over. The
+            worker alone knows, if neither it nor the queue has a limit by which a take would be refused.
     """
 
     job: Job
@@ -72,14 +74,7 @@ class Settling(msgspec.Struct):
     result: Any = None
     error: BaseException | None = None
     at_ms: int = 0
-
-    @property
-    def limited(self) -> bool:
-        """Whether the handler has met a rate limit: its worker takes no job until that is over.
-
-        The worker alone knows, if neither it nor the queue has a limit by which a take would be refused.
-        """
-        return isinstance(self.error, RateLimit | RateLimitError) and isinstance(self.settlement, GiveBack)
+    limited: bool = False
 
 
 class Runner:
@@ -195,7 +190,9 @@ class Runner:
         """The handler raised, or its success was refused."""
         try:
             outcome = decide(job, error, self._settings.max_started_attempts)
-            return Settling(job, await self._settlement(job, outcome), error=error)
+            settlement = await self._settlement(job, outcome)
+            limited = isinstance(error, RateLimit | RateLimitError) and isinstance(settlement, GiveBack)
+            return Settling(job, settlement, error=error, limited=limited)
         except UnknownBackoff as unknown:
             return Settling(job, None, error=unknown)
         except (Exception, asyncio.CancelledError) as unusable:

@@ -26,12 +26,15 @@ class Slots:
     Attributes:
         run: Runs one job; it never raises. To be set before jobs are given.
         all_started: Called when no job that was given is left for a slot to get to.
+        go_on: Called when a job has been run; answers what its slot shall wait for before the next one, if
+            anything. To be set before jobs are given.
         running: Jobs that are run now, each with its slot's task.
         stopping: Whether what runs is being cancelled.
     """
 
     run: Callable[[Job], Awaitable[None]]
     all_started: Callable[[], None]
+    go_on: Callable[[Job], Awaitable[None] | None]
 
     def __init__(self, last_words: float = LAST_WORDS) -> None:
         self._last_words = last_words
@@ -65,13 +68,19 @@ class Slots:
                 if len(self._tasks) < len(self.running) + len(self._inbox):
                     task = asyncio.create_task(self._slot())
                     self._tasks.add(task)
-                    task.add_done_callback(self._tasks.discard)
+                    task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A slot is gone: what it was woken for is for another one."""
+        self._tasks.discard(task)
+        if not self.stopping:
+            self._wake()
 
     async def _slot(self) -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
         turn_ends = loop.time() + _TURN
-        while True:
+        while not self.stopping:
             if not self._inbox:
                 rest: asyncio.Future[None] = loop.create_future()
                 self._resting.append(rest)
@@ -85,15 +94,18 @@ class Slots:
             else:
                 self.all_started()
             await self.run(job)
-            if self.running.pop(job, None) is None or self.stopping:
-                # The slot was given up, or all are.
+            if self.running.pop(job, None) is None:
+                # The slot was given up.
                 return
-            while task.cancelling():
-                # Handlers that cancel their own task cancel a slot; the jobs after it shall not notice.
-                task.uncancel()
-            if loop.time() > turn_ends:
+            _forget_cancels(task)
+            before_next = self.go_on(job)
+            if before_next is not None:
+                await before_next
+            elif loop.time() > turn_ends:
                 await asyncio.sleep(0)
-                turn_ends = loop.time() + _TURN
+            else:
+                continue
+            turn_ends = loop.time() + _TURN
 
     def give_up(self, job: Job) -> None:
         """Let another slot take the place of one whose handler goes on and on."""
@@ -132,3 +144,9 @@ class Slots:
         self._inbox.clear()
         self.running.clear()
         return unfinished
+
+
+def _forget_cancels(task: asyncio.Task[Any]) -> None:
+    """Handlers that cancel their own task cancel a slot; the jobs after it shall not notice."""
+    while task.cancelling():
+        task.uncancel()

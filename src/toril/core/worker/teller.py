@@ -42,7 +42,7 @@ class Teller:
     def report(self, error: BaseException) -> None:
         """Tell of an error that is nobody's job; logged when no one listens."""
         self.tally.met(error)
-        if not self.signals.heard("error"):
+        if "error" not in self.signals.heard:
             _logger.error("worker error", exc_info=error, extra={"queue": self.queue.name})
         self.signals.tell("error", error)
 
@@ -54,11 +54,11 @@ class Teller:
         """A settlement was carried out; told if the job, or its attempt, has come to an end by it."""
         if settling.error is None:
             self.tally.names[settling.job.fields.get(b"name", b"")] += 1
-            if self.signals.heard("completed"):
+            if "completed" in self.signals.heard:
                 self.signals.tell("completed", _with_outcome(settling), settling.result)
         elif getattr(settling.settlement, "fields", None):
             self.tally.fail(settling.job, settling.error)
-            if self.signals.heard("failed"):
+            if "failed" in self.signals.heard:
                 self.signals.tell("failed", _with_outcome(settling), settling.error, "active")
 
 

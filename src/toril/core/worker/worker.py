@@ -148,6 +148,7 @@ class Worker(ManualWorker):
         self._make_lanes(access)
         only = self._lanes[self.ref] if len(self._lanes) == 1 else None
         self._slots.run = only.run if only else self._run_in_lane
+        self._slots.go_on = only.feeder.go_on if only else self._go_on_in_lane
         self._slots.all_started = only.feeder.all_started if only else self._all_started
         for lane in self._lanes.values():
             lane.start(taking=not self._paused)
@@ -194,6 +195,9 @@ class Worker(ManualWorker):
 
     def _run_in_lane(self, job: Job) -> Awaitable[None]:
         return self._lanes[job.queue].run(job)
+
+    def _go_on_in_lane(self, job: Job) -> Awaitable[None] | None:
+        return self._lanes[job.queue].feeder.go_on(job)
 
     def _close_soon(self, force: bool) -> None:
         self._begin_closing(0.0 if force else self._grace)

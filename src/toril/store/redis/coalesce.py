@@ -2,6 +2,7 @@
 
 Where order among callers allows it, a second batch goes out while the first is under way, so that the server
 has work while its answers are read here. More follow only when whole batches wait, as they do on a slow link.
+A question that finds nothing under way goes out at once, carried by who asks it.
 """
 
 from __future__ import annotations
@@ -55,17 +56,34 @@ class Coalescer(Generic[Q, A]):
         # Whether a lane is about to look for questions, so that no other need be opened for them.
         self._looking = False
         self._turn = asyncio.Lock()
+        # Whether nobody carries out a question of his own.
+        self._none_alone = asyncio.Event()
+        self._none_alone.set()
 
     async def ask(self, question: Q) -> A:
         """Ask one question; it shares its way with others that are asked meanwhile."""
+        if not self._lanes and self._none_alone.is_set():
+            return await self._ask_alone(question)
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._queue.append((question, answer))
         self._open_lane()
         return await answer
 
+    async def _ask_alone(self, question: Q) -> A:
+        self._none_alone.clear()
+        try:
+            [answer] = await self._answers([question])
+        finally:
+            self._none_alone.set()
+            self._open_lane()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
     def _open_lane(self) -> None:
         """One more lane, if what waits is worth it."""
-        if self._looking or len(self._lanes) >= self._most_lanes:
+        lanes = len(self._lanes) + (not self._none_alone.is_set())
+        if self._looking or lanes >= self._most_lanes:
             return
         worth = (1, _WORTH_A_CALL)[self._under_way] if self._under_way < 2 else self._most
         if len(self._queue) >= worth:
@@ -76,8 +94,10 @@ class Coalescer(Generic[Q, A]):
 
     async def drain(self) -> None:
         """Wait until everything asked so far is answered."""
-        while self._lanes:
-            await asyncio.wait(self._lanes)
+        while self._lanes or not self._none_alone.is_set():
+            await self._none_alone.wait()
+            if self._lanes:
+                await asyncio.wait(self._lanes)
 
     def _lane_ended(self, lane: asyncio.Task[None]) -> None:
         self._lanes.discard(lane)
@@ -100,21 +120,25 @@ class Coalescer(Generic[Q, A]):
                 future.cancel()
 
     async def _send_batch(self, batch: list[tuple[Q, asyncio.Future[A]]]) -> None:
+        await self._hand_out(batch, await self._answers([question for question, _ in batch]))
+
+    async def _answers(self, questions: Sequence[Q]) -> Sequence[A | Exception]:
+        """Send a batch; an exception for each question when that is not possible."""
         loop = asyncio.get_running_loop()
         start = loop.time()
         self._under_way += 1
         self._open_lane()
         try:
-            answers = await self._send([question for question, _ in batch])
+            return await self._send(questions)
         except Exception as error:
             if isinstance(error, StoreUnavailable) and loop.time() - start >= self._slow:
                 # Those behind this batch have waited as well; batch by batch they would fail later still.
-                batch.extend(self._queue)
+                for _, future in self._queue:
+                    _resolve(future, error)
                 self._queue.clear()
-            answers = [error] * len(batch)
+            return [error] * len(questions)
         finally:
             self._under_way -= 1
-        await self._hand_out(batch, answers)
 
     async def _hand_out(
         self, batch: list[tuple[Q, asyncio.Future[A]]], answers: Sequence[A | Exception]
