@@ -25,6 +25,8 @@ PLACES = re.compile(r"(?<![\w.])/(?:work|root|home)/|\b(?:pypi|npmjs|pythonho" r
 INCLUDE = re.compile(r'^\s*--- @include "([^"]+)"$', re.MULTILINE)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+# Where statements have statements.
+_PARTS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 def files_below(*folders: str, endings: tuple[str, ...]) -> Iterator[Path]:
@@ -48,9 +50,13 @@ def named(path: Path) -> str:
 
 
 def functions_of(path: Path) -> Iterator[Function]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    left: list[ast.AST] = [ast.parse(path.read_text())]
+    while left:
+        node = left.pop()
         if isinstance(node, Function):
             yield node
+        # Functions are found among statements only; most of a tree is expressions.
+        left.extend(below for part in _PARTS for below in getattr(node, part, ()))
 
 
 def length_of(function: Function) -> int:
