@@ -113,10 +113,15 @@ class Service:
 
     def logged(self, message: str) -> list[dict[str, Any]]:
         """The log lines with this message."""
-        documents: list[dict[str, Any]] = [
-            msgspec.json.decode(line) for line in self.lines.copy() if line.startswith("{")
-        ]
-        return [one for one in documents if one["message"] == message]
+        return [one for one in self.log() if one["message"] == message]
+
+    def log(self) -> list[dict[str, Any]]:
+        """All log lines, but for those that are torn: a process was killed, or several wrote at once."""
+        found: list[dict[str, Any]] = []
+        for line in self.lines.copy():
+            with suppress(msgspec.DecodeError):
+                found.append(msgspec.json.decode(line, type=dict[str, Any]))
+        return found
 
     def wait_for(self, message: str, times: int = 1) -> list[dict[str, Any]]:
         """Wait until this was logged so often."""

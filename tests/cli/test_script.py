@@ -17,43 +17,6 @@ import pytest
 import toril
 import toril.sync
 from tests.cli.conftest import PATIENCE, Start, ended
-from toril.cli.app import app
-
-# Each command with --json, in an order in which it finds what it needs, and what it answers.
-STORY: tuple[tuple[tuple[str, ...], int, type], ...] = (
-    (("add", "mail", "welcome", '{"to":"a"}', "--delay", "1h", "--job-id", "a"), 0, dict),
-    (("add", "mail", "welcome", "-"), 0, dict),
-    (("queues",), 0, list),
-    (("jobs", "mail"), 0, list),
-    (("job", "a"), 0, dict),
-    (("promote", "mail", "a"), 0, dict),
-    (("pause", "mail"), 0, list),
-    (("resume", "mail"), 0, list),
-    (("schedulers",), 0, list),
-    (("workers",), 0, list),
-    (("doctor",), 1, dict),
-    (("top", "--once", "--interval", "0.1"), 0, dict),
-    (("retry", "mail", "--all"), 0, dict),
-    (("remove", "mail", "a", "--yes"), 0, dict),
-    (("clean", "mail", "--state", "waiting", "--yes"), 0, dict),
-    (("server", "status"), 0, dict),
-)
-
-
-# So many processes take their time on a machine that does other things too.
-@pytest.mark.timeout(240)
-def test_each_command_answers_programs(start: Start, mail: toril.sync.Queue, prefix: str) -> None:
-    for words, code, kind in STORY:
-        process = start(*words, "--prefix", prefix, "--json", stdin=subprocess.PIPE)
-        out, err = process.communicate("[1]", timeout=PATIENCE)
-        assert (process.returncode, err) == (code, ""), (words, out, err)
-        assert isinstance(msgspec.json.decode(out), kind), words
-    out, _ = ended(start("events", "mail", "--prefix", prefix, "--json"))
-    assert {"added", "removed", "paused"} <= {msgspec.json.decode(line)["event"] for line in out.splitlines()}
-    told = {words[0] for words, _, _ in STORY} | {"events"}
-    commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    # A worker answers nobody: it runs until it is stopped. See test_worker.
-    assert commands - told == {"worker"}
 
 
 def test_the_server_comes_from_the_environment(

@@ -28,10 +28,11 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def read(start: Start, home: Path) -> Any:
-    def invoke(*words: str, code: int = 0) -> Any:
-        process = start("server", *words, "--json", env={"TORIL_URL": f"embedded:{home}"})
-        return msgspec.json.decode(ended(process, code)[0])
+def read(home: Path) -> Any:
+    def invoke(*words: str) -> Any:
+        done = CliRunner().invoke(app, ["server", *words, "--json"], env={"TORIL_URL": f"embedded:{home}"})
+        assert done.exit_code == 0, done.output
+        return msgspec.json.decode(done.stdout)
 
     return invoke
 

@@ -105,6 +105,9 @@ def test_a_port_that_is_in_use(serve: Serve) -> None:
         (["shop:shop", "--url", "redis://127.0.0.1:1"], 3, "127.0.0.1"),
         (["shop:shop", "--url", "redis://127.0.0.1:1", "--processes", "2"], 3, "127.0.0.1"),
         (["shop:nowhere", "--processes", "1"], 2, "there is no 'nowhere' in shop"),
+        (["shop:shop", "--queues", ""], 2, "no worker works for such a queue; known are images, mail"),
+        (["shop:shop", "--max-memory", "1MB"], 2, "must be more than the process has before its first job"),
+        (["shop:shop", "--health-port", "nowhere.invalid:0"], 2, "name this machine"),
     ],
 )
 def test_what_can_not_start_says_why(serve: Serve, words: list[str], code: int, said: str) -> None:
@@ -124,6 +127,51 @@ def test_the_traceback_of_a_module_that_raises_is_the_users(serve: Serve, tmp_pa
     assert f'File "{tmp_path / "broken.py"}", line 4, in <module>' in service.lines[1]
     assert "LookupError: no pool" in service.lines
     assert not any("importlib" in line or "toril/supervise" in line for line in service.lines)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("Worker('mail', lambda job: 1, isolation='process')", "it is a lambda"),
+        ("Worker('mail', work)", "annotate one with a payload's type"),
+        ("Worker('mail', work, concurency=3)", "did you mean 'concurrency'?"),
+    ],
+)
+def test_what_a_worker_refuses_is_told_without_the_lines_of_toril(
+    serve: Serve, tmp_path: Path, made: str, said: str
+) -> None:
+    (tmp_path / "wrong.py").write_text(
+        f"from toril import Worker\n\ndef work(job, order, pool): ...\n\nworker = {made}\n"
+    )
+    service = serve("wrong:worker")
+
+    assert service.exit_code() == 2
+    assert [line for line in service.lines if line.startswith("  File")] == [
+        f'  File "{tmp_path / "wrong.py"}", line 5, in <module>'
+    ]
+    assert any(line.startswith("toril.errors") and said in line for line in service.lines), service.lines
+    assert service.lines[-1] == "toril: wrong:worker raised this; nothing was started"
+
+
+def test_a_hook_that_raises_is_told_from_where_the_users_code_begins(serve: Serve, tmp_path: Path) -> None:
+    source = """
+from toril import Worker
+
+def connect(worker):
+    raise LookupError("no pool")
+
+async def work(job): ...
+
+worker = Worker("mail", work, on_start=connect)
+"""
+    (tmp_path / "hooked.py").write_text(source)
+    service = serve("hooked:worker")
+
+    assert service.exit_code() == 1
+    [failure] = service.logged("a worker failed")
+    lines = failure["error"].splitlines()
+    assert f'File "{tmp_path / "hooked.py"}", line 5, in connect' in lines[1]
+    assert lines[-1] == "LookupError: no pool"
 
 
 def test_people_are_told_what_was_started(start: Start, serve: Serve, tmp_path: Path, prefix: str) -> None:

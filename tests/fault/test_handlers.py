@@ -198,6 +198,29 @@ async def test_a_backoff_strategy_that_raises_fails_the_job_and_nothing_else(
     assert await is_alive(queue)
 
 
+async def test_a_worker_that_closes_while_a_backoff_strategy_is_asked_gives_its_job_back(
+    queue: Queue, start_worker: WorkerStarter
+) -> None:
+    asked = asyncio.Event()
+
+    async def strategy(attempts: int, kind: str, error: BaseException, job: Job) -> float:
+        asked.set()
+        await asyncio.Event().wait()
+        return 0
+
+    async def handler(job: Job) -> None:
+        raise ValueError("broken")
+
+    worker = await start_worker(handler, backoff_strategies={"mine": strategy})
+    job = await queue.add("work", attempts=3, backoff={"type": "mine"})
+    await asked.wait()
+
+    await worker.close(force=True)
+
+    await job.refresh()
+    assert (await job.state(), job.attempts_made) == ("waiting", 0)
+
+
 async def test_a_listener_that_never_returns_does_not_hold_up_jobs(
     queue: Queue, start_worker: WorkerStarter
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -201,3 +202,34 @@ async def test_locks_are_renewed_as_long_as_jobs_run(
         await asyncio.gather(*(job.result(timeout=5) for job in jobs))
 
     assert rival.found == []
+
+
+UNSTOPPABLE = """
+import asyncio, sys, time
+from toril import Worker
+
+def never_ends(job):
+    print("started", flush=True)
+    while True:
+        time.sleep(60)
+
+async def main():
+    worker = Worker("tasks", never_ends, url=sys.argv[1], prefix=sys.argv[2], cancel_grace=0.2)
+    await worker.run(grace=0.2)
+    print("closed", flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_program_ends_though_a_handler_in_a_thread_never_does(
+    queue: Queue, url: str, prefix: str
+) -> None:
+    job = await queue.add("work")
+    with Program(UNSTOPPABLE, url, prefix) as program:
+        assert await asyncio.to_thread(program.line) == "started"
+        program.send(signal.SIGTERM)
+        assert await asyncio.to_thread(program.line) == "closed"
+        await asyncio.to_thread(program.exit_code)
+    await job.refresh()
+    assert (await job.state(), job.attempts_made) == ("waiting", 0)

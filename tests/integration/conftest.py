@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.database import Database
+from tests.support.meter import Cost, cost_of, metered
 
-# No call may hold up the server for longer. Calls take a tenth of it; the machine is slow at times.
-LONGEST_US = 10_000
-# One call in so many may be late nonetheless, because the machine had other things to do.
-MOST_LATE = 3
+# What no call may take more of the server than, as a script: some 10 ms on an idle machine. Calls take a
+# quarter of it at most.
+_LONGEST = "for _ = 1, 20000 do redis.call('EXISTS', KEYS[1]) end"
 
 
 @pytest.fixture(autouse=True)
@@ -20,15 +20,18 @@ def _clean(no_leaks: None) -> None:
 
 
 @pytest.fixture
-def slow_calls(database: Database) -> Iterator[Callable[[], list[str]]]:
-    """Tells which calls have taken too long since it was asked before."""
-    usual = database.command("CONFIG", "GET", "slowlog-log-slower-than")[1]
+def slow_calls(database: Database) -> Iterator[Callable[[], list[Cost]]]:
+    """Tells which calls took too much of the server since it was asked before.
 
-    def tell() -> list[str]:
-        calls = database.command("SLOWLOG", "GET", 99)
-        database.command("SLOWLOG", "RESET")
-        return [f"{duration} us: {' '.join(words[:2])[:60]}" for _, _, duration, words, *_ in calls]
+    The server's own processor time is told, beside that of a call whose work is known, so it is the same
+    on a busy machine and on a slow one.
+    """
+    with metered() as costs:
 
-    database.command("CONFIG", "SET", "slowlog-log-slower-than", LONGEST_US)
-    yield tell
-    database.command("CONFIG", "SET", "slowlog-log-slower-than", usual)
+        def tell() -> list[Cost]:
+            longest_us = cost_of(database, "EVAL", _LONGEST, 1, "nothing")
+            late = [cost for cost in costs if cost.cpu_us > longest_us]
+            costs.clear()
+            return late
+
+        yield tell

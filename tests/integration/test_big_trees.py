@@ -11,17 +11,14 @@ import pytest
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from tests.support.factories import QueueFactory, WorkerFactory
+from tests.support.meter import Cost
 from toril import Flow, FlowProducer, Job, Queue
 
 # Others that wait before and behind the children.
 LINE = 20_000
 MANY = 4000
-# Of some hundred calls, on a busy machine.
-FEW = 25
-# No machine is so busy.
-FAR_TOO_LONG_US = 100_000
 
-SlowCalls = Callable[[], list[str]]
+SlowCalls = Callable[[], list[Cost]]
 
 
 async def fill(queue: Queue) -> None:
@@ -64,12 +61,6 @@ def jobs_of(database: Database, queue: Queue) -> int:
     return database.command("EVAL", script, 0, f"{queue.ref.base}*")
 
 
-def assert_served(late: list[str]) -> None:
-    """Few calls were late, and none by much."""
-    assert len(late) <= FEW, late
-    assert all(int(call.split()[0]) < FAR_TOO_LONG_US for call in late), late
-
-
 @pytest.mark.parametrize("count", [90, MANY])
 async def test_a_job_goes_with_very_many_children(
     url: str, queue: Queue, line: Queue, slow_calls: SlowCalls, count: int, database: Database
@@ -80,7 +71,7 @@ async def test_a_job_goes_with_very_many_children(
 
     assert await queue.remove(job.id)
 
-    assert_served(slow_calls())
+    assert slow_calls() == []
     assert jobs_of(database, queue) == 0
     assert await line.get_waiting_count() == 2 * LINE == jobs_of(database, line)
     assert not [word for word in database.command("LRANGE", f"{line.ref.base}wait", 0, -1) if ":" in word]
@@ -205,7 +196,7 @@ async def test_very_many_children_that_were_not_run_are_removed(
 
     await job.remove_unprocessed_children()
 
-    assert_served(slow_calls())
+    assert slow_calls() == []
     assert await line.get_waiting_count() == 2 * LINE == jobs_of(database, line)
     assert await job.state() == "waiting"
     assert (await job.dependency_counts())["unprocessed"] == 0

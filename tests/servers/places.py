@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from tests.servers.sentinels import Watched
-from tests.servers.tls import TlsFront, make_certificate
+from tests.servers.tls import TlsFront
 from tests.support.valkey import Cluster, Program, Valkey
 
 #: A user and a password with signs that a URL must quote.
@@ -107,13 +107,13 @@ class Places:
         return Place(f"redis://{login}@{self.locked().place}/6", (self.locked(),), db=6)
 
     def tls(self) -> Place:
-        certificate, key = make_certificate(self.plain().home)
-        front = self._stack.enter_context(TlsFront(self.plain().port, certificate, key))
-        url = f"rediss://localhost:{front.port}/7?ssl_ca_certs={quote(str(certificate))}"
+        front = self._stack.enter_context(TlsFront(self.plain().port))
+        url = f"rediss://localhost:{front.port}/7?ssl_ca_certs={quote(str(front.certificate))}"
         return Place(url, (self.plain(),), db=7)
 
     def sentinel(self) -> Place:
-        watched = self.watched = self._stack.enter_context(Watched(self.program))
+        # Nothing is to fail over here, however busy the machine is.
+        watched = self.watched = self._stack.enter_context(Watched(self.program, patience_ms=60_000))
         return Place(f"{watched.url}/2", (watched.primary,), db=2)
 
     def cluster(self) -> Place:

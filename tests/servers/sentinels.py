@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from types import TracebackType
 from typing import Self
 
@@ -11,25 +12,25 @@ from tests.support.valkey import HOST, Program, Valkey
 
 SERVICE = "shop"
 
-# Sentinels by their default look every 1, 2 and 10 s, which would make up most of a test's time.
-_HASTE = (
-    "ping-period",
-    "100",
-    "publish-period",
-    "100",
-    "info-period",
-    "200",
-    "ask-period",
-    "100",
-    "election-timeout",
-    "1000",
-    "tilt-period",
-    "500",
-)
+# Sentinels by their default look every 1, 2 and 10 s, which would make up most of a test's time. A replica
+# that has not answered for five pings is not chosen, so those must not be too quick for a busy machine.
+_HASTE = {
+    "ping-period": 250,
+    "publish-period": 100,
+    "info-period": 200,
+    "ask-period": 100,
+    "election-timeout": 1000,
+    "tilt-period": 500,
+}
+# ms that a step of a failover may take; one that came to nothing is begun anew after twice as long.
+_STEP_MS = 1000
 
 
 class Watched:
     """A primary, its replica and three sentinels.
+
+    Args:
+        patience_ms: After so long without an answer a sentinel takes the primary for dead.
 
     Attributes:
         primary: Who is the primary at first.
@@ -37,7 +38,8 @@ class Watched:
         sentinels: Two of them have to agree.
     """
 
-    def __init__(self, program: Program | None = None) -> None:
+    def __init__(self, program: Program | None = None, patience_ms: int = 500) -> None:
+        self._patience_ms = patience_ms
         self.primary = Valkey("--repl-diskless-sync-delay", "0", program=program)
         self.replica = Valkey("--repl-diskless-sync-delay", "0", program=program)
         self._program = program
@@ -60,17 +62,21 @@ class Watched:
         self.primary.start()
         self.replica.start().command("REPLICAOF", HOST, self.primary.port)
         eventually_sync(lambda: self.replica.command("ROLE")[3] == "connected")
-        config = (
-            f"sentinel monitor {SERVICE} {HOST} {self.primary.port} 2\n"
-            f"sentinel down-after-milliseconds {SERVICE} 400\n"
-            f"sentinel failover-timeout {SERVICE} 2000\n"
-        )
-        for _ in range(3):
-            sentinel = Valkey("--sentinel", program=self._program, config=config)
+        # The last one is slow to notice, and just votes: three who stand for election at the same moment
+        # would each vote for themselves, and begin anew after some seconds.
+        for patience_ms in (self._patience_ms, self._patience_ms, 10 * self._patience_ms):
+            sentinel = Valkey("--sentinel", program=self._program, config=self._config(patience_ms))
             self.sentinels.append(sentinel)
-            sentinel.start().command("SENTINEL", "DEBUG", *_HASTE)
+            sentinel.start().command("SENTINEL", "DEBUG", *chain(*_HASTE.items()))
         for sentinel in self.sentinels:
             eventually_sync(partial(self._sees_all, sentinel), 20.0)
+
+    def _config(self, patience_ms: int) -> str:
+        return (
+            f"sentinel monitor {SERVICE} {HOST} {self.primary.port} 2\n"
+            f"sentinel down-after-milliseconds {SERVICE} {patience_ms}\n"
+            f"sentinel failover-timeout {SERVICE} {_STEP_MS}\n"
+        )
 
     @staticmethod
     def _sees_all(sentinel: Valkey) -> bool:
@@ -87,6 +93,12 @@ class Watched:
         """Host and port of the primary, as the sentinels say."""
         host, port = self.sentinels[-1].command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         return f"{host}:{port}"
+
+    def fails_over(self) -> bool:
+        """Whether a sentinel is making the replica the primary, or all is done."""
+        asked = [sentinel.command("SENTINEL", "MASTER", SERVICE) for sentinel in self.sentinels]
+        under_way = any("failover_in_progress" in word for facts in asked for word in facts)
+        return under_way or self.named_primary() == self.replica.place
 
     def remove(self) -> None:
         """End all."""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.servers.adding import add_one
 from tests.servers.places import PASSWORD, USER, Places
-from tests.servers.tls import TlsFront, make_certificate
+from tests.servers.tls import TlsFront
 from toril import Queue
 from toril.errors import OptionError, StoreMisconfigured, StoreUnavailable
 
@@ -36,7 +36,7 @@ async def test_a_database_that_does_not_exist(places: Places) -> None:
 
 async def test_a_certificate_that_nobody_vouches_for(places: Places) -> None:
     server = places.plain()
-    with TlsFront(server.port, *make_certificate(server.home)) as front:
+    with TlsFront(server.port) as front:
         with pytest.raises(StoreUnavailable, match="certificate"):
             await add_one(f"rediss://localhost:{front.port}")
         assert front.handshakes == 0
@@ -45,6 +45,14 @@ async def test_a_certificate_that_nobody_vouches_for(places: Places) -> None:
         assert front.handshakes == 1
 
     assert "bull:tests:1" in server.keys(db=8)
+
+
+async def test_one_front_more_takes_nothing_from_another(places: Places) -> None:
+    trusted = places.find("rediss")
+    with TlsFront(places.plain().port) as other, pytest.raises(StoreUnavailable, match="certificate"):
+        await add_one(trusted.url.replace(trusted.url.split("/")[2], f"localhost:{other.port}"))
+
+    assert (await add_one(trusted.url, "trusted")).queue_name == "trusted"
 
 
 async def test_a_socket_that_is_not_there(places: Places) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from typing import Self
 
 import pytest
 
@@ -27,7 +28,7 @@ def watched(program: Program) -> Iterator[Watched]:
 
 
 class _Gate:
-    """A handler that holds its jobs until it is opened, and notes what it has run."""
+    """A handler that holds its jobs until it is opened or the test is over, and notes what it has run."""
 
     def __init__(self) -> None:
         self.opened = asyncio.Event()
@@ -38,12 +39,19 @@ class _Gate:
         await self.opened.wait()
         return f"{job.name} {job.data}"
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self.opened.set()
+
 
 async def test_work_goes_on_after_a_failover(watched: Watched) -> None:
     gate, heard = _Gate(), list[BaseException]()
     async with (
         Queue("tests", url=watched.url) as queue,
         Worker("tests", gate, url=watched.url, concurrency=2) as worker,
+        gate,
     ):
         worker.on("error", heard.append)
         before = [await queue.add("before", number) for number in range(_BEFORE)]
@@ -52,8 +60,10 @@ async def test_work_goes_on_after_a_failover(watched: Watched) -> None:
         assert watched.replica.command("LLEN", "bull:tests:wait") == _BEFORE - 2
 
         watched.primary.kill()
+        # An add is tried for some seconds, and how soon sentinels agree is not for toril to say.
+        await eventually(watched.fails_over, 30)
         during = asyncio.create_task(queue.add("during", 0))
-        await eventually(lambda: watched.named_primary() == watched.replica.place)
+        await eventually(lambda: watched.named_primary() == watched.replica.place, 30)
         gate.opened.set()
 
         jobs = [*before, await during, await queue.add("after", 0)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import subprocess
+import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.support.valkey import HOST
 _CHUNK = 65_536
 
 
-def make_certificate(home: Path) -> tuple[Path, Path]:
+def _make_certificate(home: Path) -> tuple[Path, Path]:
     """A certificate for localhost that vouches for itself, and its key."""
     certificate, key = home / "certificate.pem", home / "key.pem"
     names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
@@ -36,13 +37,17 @@ class TlsFront:
 
     Attributes:
         port: Where to connect to.
+        certificate: The file of its own certificate; no other front may write there, since a client
+            that reads the file later would not trust this one any more.
         handshakes: How many connections were encrypted.
     """
 
-    def __init__(self, port: int, certificate: Path, key: Path) -> None:
+    def __init__(self, port: int) -> None:
         self._behind = port
+        self._home = tempfile.TemporaryDirectory(prefix="toril-tls-")
+        self.certificate, key = _make_certificate(Path(self._home.name))
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._context.load_cert_chain(certificate, key)
+        self._context.load_cert_chain(self.certificate, key)
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._stop = asyncio.Event()
@@ -60,6 +65,7 @@ class TlsFront:
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10.0)
+        self._home.cleanup()
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:

@@ -8,9 +8,7 @@ from typing import Any, NamedTuple, Self, cast
 
 import redis
 
-# One call, because a dump is taken after each step of a long story. Scores stay the text the server prints.
-_DUMP = """
-local found = {}
+_READERS = """
 local readers = {
   string = function(key) return redis.call('GET', key) end,
   list = function(key) return redis.call('LRANGE', key, 0, -1) end,
@@ -21,11 +19,33 @@ local readers = {
 }
 local keys = redis.call('KEYS', '*')
 table.sort(keys)
+"""
+
+# One call, because a dump is taken after each step of a long story. Scores stay the text the server prints.
+_DUMP = f"""{_READERS}
+local found = {{}}
 for _, key in ipairs(keys) do
   local kind = redis.call('TYPE', key).ok
-  found[#found + 1] = { key, kind, redis.call('PTTL', key), readers[kind](key) }
+  found[#found + 1] = {{ key, kind, redis.call('PTTL', key), readers[kind](key) }}
 end
 return found
+"""
+
+_FINGERPRINT = f"""{_READERS}
+readers.stream = function(key)
+  local all = {{}}
+  for i, event in ipairs(redis.call('XRANGE', key, '-', '+')) do all[i] = event[2] end
+  return all
+end
+local found, lives = {{}}, {{}}
+for _, key in ipairs(keys) do
+  if not string.find(key, ARGV[1], 1, true) then
+    local kind, ttl = redis.call('TYPE', key).ok, redis.call('PTTL', key)
+    if ttl > 0 then lives[#lives + 1] = ttl end
+    found[#found + 1] = {{ key, kind, ttl > 0, readers[kind](key) }}
+  end
+end
+return {{ redis.sha1hex(cmsgpack.pack(found)), lives }}
 """
 
 #: What toril keeps for itself, in keys that BullMQ ignores.
@@ -47,6 +67,17 @@ class Stored(NamedTuple):
 
 
 Dump = dict[str, Stored]
+
+
+class Fingerprint(NamedTuple):
+    """What a dump comes to, in a word: those of equal databases are equal, but for the order within hashes.
+
+    Attributes:
+        lives_ms: Of the keys that don't live for ever, in the order of their names.
+    """
+
+    digest: str
+    lives_ms: list[int]
 
 
 class Database:
@@ -80,6 +111,10 @@ class Database:
             for key, kind, ttl_ms, value in rows
             if own_keys or OWN_KEYS not in key
         }
+
+    def fingerprint(self) -> Fingerprint:
+        """Of every key but toril's own; taken far sooner than a dump."""
+        return Fingerprint(*self.command("EVAL", _FINGERPRINT, 0, OWN_KEYS))
 
     def events(self, base: str) -> list[dict[str, str]]:
         """The events of the queue whose keys begin with ``base``, oldest first."""

@@ -13,6 +13,7 @@ from toril.errors import StoreUnavailable
 from toril.model.names import QueueRef
 from toril.store.redis.coalesce import Coalescer
 from toril.store.redis.jobs import RedisJobs
+from toril.store.redis.sender import MOST_UNDER_WAY
 from toril.store.values import NewJob
 
 
@@ -140,10 +141,14 @@ class Losing:
 
 
 async def test_chunks_keep_their_order_when_some_are_repeated() -> None:
-    losing: Any = Losing({1, 2, 3, 4, 5})
+    # All that is under way when the first has been answered.
+    losing: Any = Losing(set(range(1, MOST_UNDER_WAY)))
+    chunks = MOST_UNDER_WAY + 3
     jobs = RedisJobs(losing, lambda: 1, receipts=True)
-    new = [NewJob("work", str(number), "{}", 1, 0, 0, False) for number in range(900)]
+    new = [NewJob("work", str(number), "{}", 1, 0, 0, False) for number in range(100 * chunks)]
     added = await jobs.add_many(QueueRef("bull", "tasks"), new, atomic=False)
 
-    assert losing.chunks == list(range(9))
-    assert [getattr(answer, "id", None) for answer in added] == [str(number) for number in range(900)]
+    assert losing.chunks == list(range(chunks))
+    assert [getattr(answer, "id", None) for answer in added] == [
+        str(number) for number in range(100 * chunks)
+    ]

@@ -85,7 +85,7 @@ def worker(
         os.environ["TORIL_URL"] = settings.url
     plan = Plan(
         target=target,
-        queues=tuple(name.strip() for name in queues.split(",")) if queues else (),
+        queues=tuple(name.strip() for name in queues.split(",")) if queues is not None else (),
         concurrency=concurrency,
         processes=process_range(processes) if processes is not None else None,
         reload=reload,

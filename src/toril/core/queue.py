@@ -154,11 +154,16 @@ class Queue(Scheduling):
             problem = f"are more than the {MOST_AT_ONCE} that are added all or none; add them in parts"
             raise OptionError("jobs", len(prepared), problem)
         self._check_slots(access, prepared)
-        answers = await access.store.jobs.add_many(self.ref, prepared, atomic=atomic)
-        return [
-            answer if isinstance(answer, JobError) else self._job(job, answer)
-            for job, answer in zip(prepared, answers, strict=True)
-        ]
+        added: list[Job | JobError] = []
+        left = iter(prepared)
+
+        def hear(answers: Iterable[Added | JobError]) -> None:
+            # The answers come first: of jobs that are left none must be lost where they end.
+            for answer, job in zip(answers, left, strict=False):
+                added.append(answer if isinstance(answer, JobError) else self._job(job, answer))
+
+        await access.store.jobs.add_many(self.ref, prepared, atomic=atomic, heard=hear)
+        return added
 
     async def stuck_parents(self, *, limit: int = 100) -> list[StuckParent]:
         """Jobs that wait for children and can never run, with the reason; those that wait longest first.

@@ -42,7 +42,12 @@ class JobStore(Protocol):
 
     async def add(self, queue: QueueRef, job: NewJob) -> Added: ...
     async def add_many(
-        self, queue: QueueRef, jobs: Sequence[NewJob], *, atomic: bool
+        self,
+        queue: QueueRef,
+        jobs: Sequence[NewJob],
+        *,
+        atomic: bool,
+        heard: Callable[[Sequence[Added | JobError]], None] = ...,
     ) -> list[Added | JobError]: ...
     async def add_tree(
         self, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str], *, strict: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from toril.supervise.plan import place_of
 
 # Seconds for a client to say what it wants.
 _PATIENCE = 5.0
+_FREE = "choose a free port, or 0 for any"
 _REASONS = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
 
 
@@ -48,7 +50,9 @@ async def health_server(place: str, answer: Answer) -> AsyncGenerator[str]:
     try:
         server = await asyncio.start_server(respond, host, port)
     except OSError as error:
-        text = f"can't be listened to ({error.strerror}); choose a free port, or 0 for any"
+        is_unknown = isinstance(error, socket.gaierror)
+        advice = "name this machine, or give one of its addresses" if is_unknown else _FREE
+        text = f"can't be listened to ({error.strerror}); {advice}"
         raise OptionError("health_port", place, text) from None
     async with server:
         address = server.sockets[0].getsockname()

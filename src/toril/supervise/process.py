@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from toril.supervise.logs import set_up_logs
 from toril.supervise.pages import View, page_of
 from toril.supervise.plan import Exit, Plan
 from toril.supervise.serving import Serving
-from toril.supervise.target import TargetFailed, choose, load
+from toril.supervise.target import TargetFailed, choose, load, users_part
 
 _logger = logging.getLogger("toril.worker")
 
@@ -48,14 +49,14 @@ def work(plan: Plan, number: int | None = None, end: socket.socket | None = None
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(plan, workers, end))
     except TargetFailed as failed:
-        complain(f"{failed}\ntoril: {plan.target} raised this when it was imported; nothing was started")
+        complain(f"{failed}\ntoril: {plan.target} raised this; nothing was started")
     except OptionError as error:
         complain(f"toril: {error}")
     except StoreError as error:
         complain(f"toril: {error}")
         return Exit.UNAVAILABLE
-    except Exception:
-        _logger.exception("a worker failed")
+    except Exception as error:
+        _logger.error("a worker failed", exc_info=(type(error), error, users_part(error)))
         return Exit.FAILED
     else:
         return Exit.DONE
@@ -97,6 +98,8 @@ async def _serve(plan: Plan, workers: Sequence[Worker], end: socket.socket | Non
 def main(words: Sequence[str]) -> Exit:
     """What a supervisor starts."""
     plan, number, descriptor = words
+    # What handlers start must not hold it open.
+    os.set_inheritable(int(descriptor), False)
     end = socket.socket(fileno=int(descriptor))
     return work(msgspec.json.decode(plan, type=Plan), int(number), end)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from toril import Job, Worker
+from toril.errors import OptionError
 from toril.model.autoscale import Sample
 from toril.supervise.link import Kind, Link, Report
 from toril.supervise.load import load_of
@@ -20,6 +21,7 @@ _jobs = logging.getLogger("toril.jobs")
 # Seconds between two reports, and between looks at whether to leave.
 _REPORT = 1.0
 _LOOK = 0.1
+_MB = 1024 * 1024
 
 Tell = Callable[[Report], None]
 
@@ -51,6 +53,7 @@ class Serving:
         """Run until all workers are closed; without its supervisor a process has no reason to live.
 
         Raises:
+            OptionError: The process has more memory than it may from the beginning.
             StoreError: A server can't be reached, or used; all workers are closed then.
         """
         loop = asyncio.get_running_loop()
@@ -79,7 +82,15 @@ class Serving:
         for error in answers:
             if error is not None:
                 raise error
+        self._check_memory()
         self._say("ready")
+
+    def _check_memory(self) -> None:
+        """Refuse a bound that would have each process replaced before it does anything."""
+        most, rss = self._plan.max_memory, self._workers[0].status().rss
+        if most is not None and rss >= most:
+            text = f"must be more than the process has before its first job, {rss / _MB:.0f} MB"
+            raise OptionError("max_memory", f"{most / _MB:.0f}MB", text)
 
     def _say(self, kind: Kind, reason: str = "") -> None:
         servers = sorted({worker.server for worker in self._workers})

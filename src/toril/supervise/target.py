@@ -11,17 +11,18 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any, TypeVar, cast
 
 import toril
 from toril import Worker
-from toril.errors import OptionError
+from toril.errors import OptionError, TorilError
 from toril.errors.nearest import hint
 
 T = TypeVar("T")
 
-_OURS = str(Path(toril.__file__).parent)
+# Where the code is by which that of the user is called.
+_CALLERS = (str(Path(toril.__file__).parent), str(Path(asyncio.__file__).parent), "uvloop/")
 _EXAMPLE = "give module:target, such as shop.queues:workers"
 _KINDS = "must be a Worker, a list of them, or an object with workers()"
 
@@ -110,13 +111,25 @@ def _called(function: Callable[[], T]) -> T:
 
 
 def users_traceback(error: BaseException) -> str:
-    """A traceback that begins where the user's code does."""
+    """A traceback that begins where the user's code does; and ends there, if it is toril that refuses."""
     trace = traceback.TracebackException.from_exception(error)
     frames = [frame for frame in trace.stack if not frame.filename.startswith("<frozen importlib")]
-    while frames and (frames[0].filename.startswith(_OURS) or "importlib" in frames[0].filename):
-        del frames[0]
-    trace.stack = traceback.StackSummary.from_list(frames)
+    users = [place for place, frame in enumerate(frames) if _is_users(frame.filename)]
+    last = users[-1] + 1 if users and isinstance(error, TorilError) else len(frames)
+    trace.stack = traceback.StackSummary.from_list(frames[users[0] : last] if users else [])
     return "".join(trace.format()).rstrip()
+
+
+def users_part(error: BaseException) -> TracebackType | None:
+    """What of an error's traceback begins where the user's code does; all of it if that was never reached."""
+    trace = error.__traceback__
+    while trace is not None and not _is_users(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return trace or error.__traceback__
+
+
+def _is_users(filename: str) -> bool:
+    return not (filename.startswith(_CALLERS) or "importlib" in filename)
 
 
 def queues_of(worker: Worker) -> list[str]:

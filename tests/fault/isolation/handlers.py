@@ -30,6 +30,10 @@ from toril import (
 # What is held on to for good.
 HOARD: list[bytes] = []
 STARTED: list[int] = []
+# Of a handler that leaves a thread behind.
+LATER = threading.Event()
+THREADS: list[threading.Thread] = []
+REFUSED: list[str] = []
 BOUND: contextvars.ContextVar[str] = contextvars.ContextVar("BOUND", default="nothing")
 
 
@@ -318,3 +322,24 @@ def bad_start() -> None:
 
 def dying_start() -> None:
     os._exit(9)
+
+
+def leaves_a_thread(job: BlockingJob) -> None:
+    """Ends before a thread of it does, which is let go by the next job."""
+    if job.data == "first":
+
+        def late() -> None:
+            LATER.wait(30)
+            try:
+                job.update_data("of the first")
+            except JobNotInState as error:
+                REFUSED.append(str(error))
+
+        THREADS.append(threading.Thread(target=late))
+        THREADS[0].start()
+
+
+def lets_it_go(job: BlockingJob) -> list[str]:
+    LATER.set()
+    THREADS[0].join(30)
+    return REFUSED

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import sys
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -183,3 +187,40 @@ async def test_a_system_that_has_no_room_for_a_child_fails_the_attempt(
             await (await queue.add("work")).result(timeout=PATIENCE)
 
     assert isinstance(await (await queue.add("work")).result(timeout=PATIENCE), int)
+
+
+async def test_a_worker_closes_that_had_not_even_room_for_a_pipe(
+    queue: Queue, start_worker: WorkerStarter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    worker = await start_worker(handlers.pid, isolation="process")
+    with monkeypatch.context() as patched:
+        patched.setattr("toril.core.worker.isolation.process.socket.socketpair", full)
+        assert "could not start: [Errno 24] Too many open files" in (await failure(queue)).reason
+
+    async with asyncio.timeout(PATIENCE):
+        await worker.close()
+
+
+async def test_a_path_of_modules_that_holds_more_than_texts(
+    queue: Queue, start_worker: WorkerStarter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Python passes over what is no text, and so does a child.
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/nowhere")])
+    await start_worker(handlers.pid, isolation="process")
+
+    assert await (await queue.add("work")).result(timeout=PATIENCE) != os.getpid()
+
+
+async def test_a_start_that_fails_in_any_way_fails_the_attempt(
+    queue: Queue, start_worker: WorkerStarter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", None)
+    worker = await start_worker(handlers.pid, isolation="process")
+
+    assert "a child process could not start" in (await failure(queue)).reason
+
+    async with asyncio.timeout(PATIENCE):
+        await worker.close()

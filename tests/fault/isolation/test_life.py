@@ -6,6 +6,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ from tests.fault.isolation.conftest import PATIENCE, children, open_files
 from tests.support.eventually import eventually
 from tests.support.factories import WorkerFactory, WorkerStarter
 from tests.support.program import Program
-from toril import JobFailed, Queue
+from toril import Job, JobFailed, Queue
+from toril.core.connection import StoreLink
+from toril.core.worker.isolation.options import ChildOptions
+from toril.core.worker.isolation.pool import ChildPool
+from toril.model.names import QueueRef
 
 WORKER = """
 import asyncio, sys
@@ -154,6 +159,26 @@ async def test_an_idle_child_that_was_killed_is_passed_over(
     await eventually(lambda: children() == before, PATIENCE)
 
     assert await results(queue, 1) != [first]
+
+
+def wait_for_its_end(pid: int) -> None:
+    # Another thread may be the first to see it.
+    with suppress(ChildProcessError):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+async def test_a_child_that_died_a_moment_ago_gets_no_job() -> None:
+    pool = ChildPool(ChildOptions())
+    number, ref = pool.add(handlers.pid, "handler"), QueueRef("bull", "tasks")
+    job = Job(ref, "1", {}, link=StoreLink(ref, None, None))
+    first = await pool.run(number, job)
+
+    os.kill(first, signal.SIGKILL)
+    # The loop stands still meanwhile, and knows nothing of it.
+    wait_for_its_end(first)
+
+    assert await pool.run(number, job) != first
+    await pool.close()
 
 
 async def test_children_leave_when_their_worker_is_killed(queue: Queue, program: Program) -> None:

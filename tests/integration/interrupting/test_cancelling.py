@@ -341,3 +341,39 @@ async def test_a_job_that_was_cancelled_while_its_worker_died_is_not_run_by_the_
     await eventually(job.is_failed)
     await job.refresh()
     assert job.failed_reason == "cancelled"
+
+
+async def test_a_worker_that_closes_before_a_stubborn_handler_is_given_up(
+    queue: Queue,
+    start_worker: WorkerStarter,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The handler goes on behind both, and nobody stumbles over it."""
+    monkeypatch.setattr("toril.core.worker.worker.LAST_WORDS", 0.05)
+    started, stop = asyncio.Event(), asyncio.Event()
+
+    told = asyncio.Event()
+
+    async def stubborn(job: Job) -> None:
+        started.set()
+        while not stop.is_set():
+            try:
+                await stop.wait()
+            except asyncio.CancelledError:
+                told.set()
+
+    worker = await start_worker(stubborn, cancel_grace=0.5)
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+    job = await queue.add("work")
+    await started.wait()
+    assert await queue.cancel(job.id) is Cancellation.CANCELLING
+    await told.wait()
+
+    await worker.close(force=True)
+    await eventually(lambda: "a handler goes on though it was told to end" in caplog.text)
+    stop.set()
+
+    assert faults == []
+    assert await job.state() == "waiting"

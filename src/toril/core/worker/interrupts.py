@@ -33,13 +33,20 @@ class Interrupts:
         self.reasons: dict[Job, BaseException] = {}
         self.give_up: GiveUp | None = None
 
-    def end(self, job: Job, task: asyncio.Task[Any], reason: BaseException) -> None:
-        """Tell the handler of a job to end, by cancelling its task. The first reason stands."""
-        if job not in self.calls or job in self.reasons:
+    def end(self, job: Job, task: asyncio.Task[Any] | None, reason: BaseException) -> None:
+        """Tell the handler of a job to end, by cancelling its task. The first reason stands.
+
+        One that was not called yet is not called at all. If it has ended already, this means nothing.
+        """
+        if job in self.reasons:
             return
         self.reasons[job] = reason
-        task.cancel()
-        asyncio.get_running_loop().call_later(self._grace, self._look_after, job, task)
+        loop = asyncio.get_running_loop()
+        if job in self.calls and task is not None:
+            task.cancel()
+            loop.call_later(self._grace, self._look_after, job, task)
+        else:
+            loop.call_later(self._grace, self._forget, job)
 
     def reason(self, job: Job) -> BaseException | None:
         """Why the job's handler, which has ended now, was told to; the task is as if it had not been."""
@@ -48,6 +55,10 @@ class Interrupts:
         if reason is not None and task is not None:
             task.uncancel()
         return reason
+
+    def _forget(self, job: Job) -> None:
+        """Of a job whose handler runs after all, the renewal of its lock will tell once more."""
+        self.reasons.pop(job, None)
 
     def _look_after(self, job: Job, task: asyncio.Task[Any]) -> None:
         reason = self.reasons.get(job)

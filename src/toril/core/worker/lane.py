@@ -72,6 +72,7 @@ class Lane:
         self._teller = Teller(queue, means.signals, means.tally)
         self._schedules = Schedules(store, queue, settings.repeat_strategy, self.report)
         self._rescue = Rescue(store, settings, self._schedules, self._teller)
+        self._cancels = means.cancels
         self._locks = means.locks.of(queue, self._lock_lost, means.cancels.cancel, self.report)
         self._heartbeat = Heartbeat(store, queue, settings.heartbeat_ms, means.status)
         self._duties = Duties(self._teller)
@@ -131,6 +132,7 @@ class Lane:
                 self.give_back(job)
         if not self._slots.stopping:
             self._slots.give(jobs)
+            self._cancels.catch_up(jobs)
 
     async def run(self, job: Job) -> None:
         """Run a job and have it settled; what a slot does."""
@@ -151,8 +153,10 @@ class Lane:
 
     def give_up(self, job: Job, reason: BaseException) -> None:
         """Fail a job whose handler goes on though it was told to end."""
-        self._slots.give_up(job)
-        self.fail_soon(job, reason)
+        # A worker that closes has given up all that went on.
+        if job in self._slots.running:
+            self._slots.give_up(job)
+            self._fail_soon(job, reason)
 
     def _is_stopping(self) -> bool:
         # When the loop goes down all that goes on is cancelled, and not by us.
@@ -204,10 +208,9 @@ class Lane:
             self.unsettled(settling)
             return
         self.feeder.held += 1
-        self.fail_soon(settling.job, error)
+        self._fail_soon(settling.job, error)
 
-    def fail_soon(self, job: Job, error: BaseException) -> None:
-        """Fail a job that no slot runs any more."""
+    def _fail_soon(self, job: Job, error: BaseException) -> None:
         task = asyncio.create_task(self._fail(job, error))
         self._failing.add(task)
         task.add_done_callback(self._failing.discard)

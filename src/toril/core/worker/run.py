@@ -106,7 +106,7 @@ class Runner:
         """
         fields, most = job.fields, self._settings.max_started_attempts
         has_own = may_have_own(fields)
-        if has_own or b"defa" in fields or b"rjk" in fields or most is not None:
+        if has_own or b"defa" in fields or b"rjk" in fields or most is not None or self._reasons:
             settling = await self._without_running(job, most)
             if settling is not None:
                 return settling
@@ -134,6 +134,8 @@ class Runner:
             return await self.after_error(job, JobExpired())
         if b"rjk" in job.fields and await self._is_missed(job):
             return self.completed(job, None)
+        if job in self._reasons:
+            return await self.after_error(job, self._reasons.pop(job))
         return None
 
     async def _raised(self, job: Job, error: BaseException, stopping: Callable[[], bool] | None) -> Settling:
@@ -147,7 +149,7 @@ class Runner:
             reason.__cause__ = error
         elif isinstance(error, asyncio.CancelledError) and _is_meant(stopping):
             raise error
-        return await self.after_error(job, error if reason is None else reason)
+        return await self.after_error(job, error if reason is None else reason, stopping)
 
     async def _deferred(self, job: Job) -> Unrecoverable:
         """What the job has to fail with instead of being run."""
@@ -186,8 +188,17 @@ class Runner:
             job, Finish(job.id, job.token, "completed", text, False, 0, keep, self._points), result
         )
 
-    async def after_error(self, job: Job, error: BaseException) -> Settling:
-        """The handler raised, or its success was refused."""
+    async def after_error(
+        self, job: Job, error: BaseException, stopping: Callable[[], bool] | None = None
+    ) -> Settling:
+        """The handler raised, or its success was refused.
+
+        Args:
+            stopping: As in ``run``.
+
+        Raises:
+            CancelledError: The run was cancelled, while a backoff strategy was asked.
+        """
         try:
             outcome = decide(job, error, self._settings.max_started_attempts)
             settlement = await self._settlement(job, outcome)
@@ -196,6 +207,8 @@ class Runner:
         except UnknownBackoff as unknown:
             return Settling(job, None, error=unknown)
         except (Exception, asyncio.CancelledError) as unusable:
+            if isinstance(unusable, asyncio.CancelledError) and stopping is not None and stopping():
+                raise
             # A steer that can't be followed, or a backoff strategy that raises: no attempt can follow.
             unusable.__cause__ = error
             return Settling(job, self._failed(job, unusable), error=unusable)

@@ -114,15 +114,6 @@ class Slots:
         self._given_up.add(task)
         task.add_done_callback(self._given_up.discard)
 
-    def withdraw(self, job: Job) -> bool:
-        """Take back a job that was given; ``False`` if it runs already."""
-        if job not in self._inbox:
-            return False
-        self._inbox.remove(job)
-        if not self._inbox:
-            self.all_started()
-        return True
-
     def find(self, id: str, token: str) -> Job | None:
         """The job of this id that was taken with this token, running or given."""
         jobs = (*self.running, *self._inbox)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Iterable
 
 from toril.core.job import Job
 from toril.core.worker.interrupts import Interrupts
@@ -15,6 +15,8 @@ from toril.store.contract import Summons
 _WAIT = 10.0
 # Pauses between tries when the server does not answer, in seconds; it is the feeder that complains.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+# Words that are remembered for jobs that are not here; most of them are for jobs that are gone.
+_MOST_EARLY = 1000
 
 
 class CancelHearer:
@@ -23,25 +25,32 @@ class CancelHearer:
     Args:
         slots: Where the jobs are.
         interrupts: By which handlers are told.
-        fail: Fails a job that was not begun yet.
     """
 
-    def __init__(
-        self, slots: Slots, interrupts: Interrupts, fail: Callable[[Job, BaseException], None]
-    ) -> None:
+    def __init__(self, slots: Slots, interrupts: Interrupts) -> None:
         self._slots = slots
         self._interrupts = interrupts
-        self._fail = fail
+        # In the order in which they came.
+        self._early: dict[tuple[str, str], None] = {}
 
     def cancel(self, id: str, token: str) -> None:
-        """The job of this id that was taken with this token is cancelled; if it is gone, all is well."""
+        """The job of this id that was taken with this token is cancelled.
+
+        If it is not here it is gone, or word of it was quicker than the job itself.
+        """
         job = self._slots.find(id, token)
-        if job is None:
+        if job is not None:
+            self._interrupts.end(job, self._slots.running.get(job), JobCancelled())
             return
-        if self._slots.withdraw(job):
-            self._fail(job, JobCancelled())
-        else:
-            self._interrupts.end(job, self._slots.running[job], JobCancelled())
+        self._early[id, token] = None
+        if len(self._early) > _MOST_EARLY:
+            del self._early[next(iter(self._early))]
+
+    def catch_up(self, jobs: Iterable[Job]) -> None:
+        """Cancel those of the jobs, which were handed to the slots just now, that there was early word of."""
+        for job in jobs if self._early else ():
+            if (job.id, job.token) in self._early:
+                self.cancel(job.id, job.token)
 
     async def listen(self, summons: Summons) -> None:
         """Hear of cancelled jobs, until cancelled."""

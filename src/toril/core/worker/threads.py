@@ -6,13 +6,15 @@ import asyncio
 import contextvars
 import inspect
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from toril.core.blocking import BlockingJob
 from toril.core.job import Job
 from toril.core.portal import caller_of
 from toril.core.told import Told
+from toril.core.worker.daemons import Daemons
 from toril.errors import SoftTimeout
 
 # Threads are made as they are needed; this is only how many there may be.
@@ -23,7 +25,7 @@ class HandlerThreads:
     """The threads that the plain handlers of a worker share."""
 
     def __init__(self) -> None:
-        self._pool: ThreadPoolExecutor | None = None
+        self._daemons: Daemons | None = None
 
     async def run(self, handler: Callable[[BlockingJob], Any], job: Job, told: Told | None = None) -> Any:
         """Call a handler in a thread; answers what it returns, raises what it raises.
@@ -33,13 +35,13 @@ class HandlerThreads:
         Args:
             told: Where the handler is told, if others look there, too.
         """
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="toril-handler")
+        if self._daemons is None:
+            self._daemons = Daemons(_MOST_THREADS, "toril-handler")
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
         told = Told() if told is None else told
         blocking = BlockingJob(job, caller_of(loop), told)
-        called = self._pool.submit(_catching, context, handler, blocking)
+        called = self._daemons.call(partial(_catching, context, handler, blocking))
         try:
             answer = await asyncio.wrap_future(called)
         except asyncio.CancelledError as error:
@@ -51,9 +53,9 @@ class HandlerThreads:
 
     def close(self) -> None:
         """Let idle threads end. One that still runs a handler can't be stopped, and is not waited for."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False)
-            self._pool = None
+        if self._daemons is not None:
+            self._daemons.let_go()
+            self._daemons = None
 
 
 async def _tell(called: Future[Any], told: Told, error: asyncio.CancelledError) -> Any:

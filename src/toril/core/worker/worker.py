@@ -170,7 +170,7 @@ class Worker(ManualWorker):
         self._locks = LockKeeper(store, settings)
         runner = self._runner(access)
         runner.interrupts.give_up = self._give_up
-        cancels = CancelHearer(self._slots, runner.interrupts, self._fail_soon)
+        cancels = CancelHearer(self._slots, runner.interrupts)
         means = Means(
             store,
             settings,
@@ -197,9 +197,6 @@ class Worker(ManualWorker):
 
     def _give_up(self, job: Job, reason: BaseException) -> None:
         self._lanes[job.queue].give_up(job, reason)
-
-    def _fail_soon(self, job: Job, reason: BaseException) -> None:
-        self._lanes[job.queue].fail_soon(job, reason)
 
     def _run_in_lane(self, job: Job) -> Awaitable[None]:
         return self._lanes[job.queue].run(job)

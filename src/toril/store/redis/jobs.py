@@ -19,8 +19,6 @@ from toril.store.values import Added, Claim, NewJob, Settled, Settlement, Taken
 
 # Jobs in one call of the add script: enough to share its cost, and below 3 ms of the server's time.
 _JOBS_A_CALL = 100
-# Calls of one `add_many` under way at a time.
-_CALLS_AHEAD = 6
 # A call is closed when its jobs weigh so many bytes, so that large ones don't hold the server up.
 _HEAVIEST_CALL = 1_000_000
 
@@ -32,6 +30,10 @@ _VERBS = {
     "wait": "give back",
     "children": "await children",
 }
+
+
+def _left_for_later(_answers: Sequence[Added | JobError]) -> None:
+    """Who waits for all answers need not hear of some."""
 
 
 class RedisJobs(JobChanges):
@@ -54,14 +56,24 @@ class RedisJobs(JobChanges):
         return await adder.ask(job)
 
     async def add_many(
-        self, queue: QueueRef, jobs: Sequence[NewJob], *, atomic: bool
+        self,
+        queue: QueueRef,
+        jobs: Sequence[NewJob],
+        *,
+        atomic: bool,
+        heard: Callable[[Sequence[Added | JobError]], None] = _left_for_later,
     ) -> list[Added | JobError]:
-        """Add jobs in order, each with its own answer; all or none of them if ``atomic``."""
+        """Add jobs in order, each with its own answer; all or none of them if ``atomic``.
+
+        Args:
+            heard: Gets the answers of each call as they come, while the server works on the next one.
+        """
         sender = self._sender(queue)
         if atomic:
-            return await self._add_all_or_none(sender, queue, jobs)
-        ahead = min(_CALLS_AHEAD, self._lanes)
-        return await _in_turn((sender.send(chunk) for chunk in _chunks(jobs)), ahead)
+            answers = await self._add_all_or_none(sender, queue, jobs)
+            heard(answers)
+            return answers
+        return await _in_turn((sender.send(chunk) for chunk in _chunks(jobs)), self._lanes, heard)
 
     async def add_tree(
         self, queue: QueueRef, jobs: Sequence[NewJob], parents: Sequence[str], *, strict: bool
@@ -129,18 +141,26 @@ def _weight(job: NewJob) -> int:
 
 
 async def _in_turn(
-    calls: Iterable[Coroutine[Any, Any, list[Added | JobError]]], ahead: int
+    calls: Iterable[Coroutine[Any, Any, list[Added | JobError]]],
+    ahead: int,
+    heard: Callable[[Sequence[Added | JobError]], None],
 ) -> list[Added | JobError]:
     """Answers of calls that go out one behind the other, ``ahead`` of them before the first is answered."""
     answers: list[Added | JobError] = []
     under_way: deque[asyncio.Task[list[Added | JobError]]] = deque()
+
+    async def hear_first() -> None:
+        first = await under_way.popleft()
+        answers.extend(first)
+        heard(first)
+
     try:
         for call in calls:
             under_way.append(asyncio.create_task(call))
             if len(under_way) == ahead:
-                answers.extend(await under_way.popleft())
+                await hear_first()
         while under_way:
-            answers.extend(await under_way.popleft())
+            await hear_first()
     finally:
         for call in under_way:
             call.cancel()

@@ -19,8 +19,9 @@ from toril.store.redis.connection import Connection
 from toril.store.redis.wire import Word
 from toril.store.values import Added, NewJob
 
-#: Calls of one queue under way at a time: enough for a slow link, and few enough that others get their turn.
-MOST_UNDER_WAY = 8
+#: Calls of one queue under way at a time: enough for a slow link, and for a server that answers several
+#: together and would have nothing to do while they are read; few enough that others get their turn.
+MOST_UNDER_WAY = 12
 # Jobs that one call of the plain script may carry: its stack bounds how many ids it can push at once.
 _MOST_PLAIN = 1000
 # Seconds that an add is tried for when the server does not answer, and the pauses between tries.

@@ -14,9 +14,20 @@ from queue import SimpleQueue
 from typing import Any
 
 from toril.core.worker.isolation.failures import error_of
-from toril.core.worker.isolation.messages import Answer, Ask, Cancel, Inbox, Late, Run, Setup, packed
+from toril.core.worker.isolation.messages import (
+    Answer,
+    Ask,
+    Cancel,
+    Done,
+    Failed,
+    Inbox,
+    Late,
+    Run,
+    Setup,
+    packed,
+)
 from toril.core.worker.isolation.running import Running
-from toril.errors import ChildProcessDied, SoftTimeout
+from toril.errors import ChildProcessDied, JobNotInState, SoftTimeout
 
 _CHUNK = 65536
 _ORPHANED = "the worker of this child process is closing, or gone"
@@ -98,22 +109,41 @@ class Channel:
         with self._writing:
             self._pipe.sendall(data)
 
-    def ask(self, verb: str, args: tuple[Any, ...], options: dict[str, Any]) -> Future[Answer]:
+    def end(self, running: Running, ending: Done | Failed) -> None:
+        """Tell how a job has ended; nothing is asked of it from then on."""
+        data = packed(ending)
+        with self._writing:
+            running.done = True
+            self._pipe.sendall(data)
+
+    def ask(
+        self, running: Running, verb: str, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> Future[Answer]:
         """Have the worker carry out a verb of the job that runs.
 
         Raises:
+            JobNotInState: The job has ended. What its handler left running is no part of the next job.
             ChildProcessDied: The worker does not listen any more.
             Exception: An argument can't be pickled.
         """
-        arguments, number = pickle.dumps((args, options)), next(self._numbers)
+        number = next(self._numbers)
+        data = packed(Ask(number, verb, pickle.dumps((args, options))))
         asked: Future[Answer] = Future()
         # Who awaits it may be cancelled; the answer comes all the same.
         asked.set_running_or_notify_cancel()
-        self._asked[number] = asked
-        if self._ended:
-            raise ChildProcessDied(_ORPHANED)
-        self.tell(Ask(number, verb, arguments))
+        with self._writing:
+            if running.done:
+                raise _too_late(running.run, verb)
+            self._asked[number] = asked
+            if self._ended:
+                raise ChildProcessDied(_ORPHANED)
+            self._pipe.sendall(data)
         return asked
+
+
+def _too_late(run: Run, verb: str) -> JobNotInState:
+    text = f"the handler of job {run.id} has ended; what it starts beside itself must end before it does"
+    return JobNotInState(text, queue=run.queue, job_id=run.id, verb=verb)
 
 
 def value_of(answer: Answer) -> Any:

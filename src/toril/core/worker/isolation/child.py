@@ -96,8 +96,7 @@ class Child:
         """Run jobs until there are to be no more."""
         while (running := self._channel.jobs.get()) is not None:
             reply = self._run(running)
-            running.done = True
-            self._channel.tell(reply)
+            self._channel.end(running, reply)
             if reply.last:
                 break
         self._loop.finish(self._injector.close())

@@ -81,7 +81,7 @@ class ChildPool:
         """The child that rested last; those that have died meanwhile are passed over."""
         while self._idle:
             child = self._idle.pop()
-            if child.usable:
+            if child.usable and child.listens:
                 return child
         return None
 

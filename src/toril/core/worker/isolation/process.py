@@ -59,6 +59,7 @@ class ChildProcess(asyncio.Protocol):
         self._will: Will | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._pipe: asyncio.Transport | None = None
+        self._end: socket.socket | None = None
         self._silent = self._loop.create_future()
         self._starting: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -83,20 +84,26 @@ class ChildProcess(asyncio.Protocol):
     async def _begin(self, setup: bytes) -> None:
         try:
             await self._start(setup)
-        except OSError as error:
-            # The system has no room for it.
+        except Exception as error:
+            # The system has no room for it, most likely. Whatever it is: somebody waits.
             self.usable = False
             self._obituary = ChildProcessDied(f"a child process could not start: {error}")
             self._ready.set()
+        finally:
+            if self._watching is None:
+                # There never was a process, or it is gone again.
+                self.ended.set()
 
     async def _start(self, setup: bytes) -> None:
+        # Python itself passes over what is no text.
+        modules = json.dumps([each for each in cast("list[object]", sys.path) if isinstance(each, str)])
         ours, theirs = socket.socketpair()
         try:
             with theirs:
                 self._will = Will()
                 passed = (theirs.fileno(), self._will.file)
                 process = self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-c", _PROGRAM, *map(str, passed), json.dumps(sys.path)),
+                    *(sys.executable, "-c", _PROGRAM, *map(str, passed), modules),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=passed,
                     # What a terminal sends to all that it has started goes to the worker alone.
@@ -104,14 +111,12 @@ class ChildProcess(asyncio.Protocol):
                 )
             self._watching = asyncio.create_task(self._watch(process, self._will))
             await self._loop.create_unix_connection(lambda: self, sock=ours)
+            self._end = ours
         except BaseException:
             ours.close()
             self.kill()
-            if self._watching is None:
-                # There never was a process, or it is gone again.
-                self.ended.set()
-                if self._will is not None:
-                    self._will.read()
+            if self._watching is None and self._will is not None:
+                self._will.read()
             raise
         self._write(setup)
         if not self.usable:
@@ -131,6 +136,18 @@ class ChildProcess(asyncio.Protocol):
                 self._hear(message)
         except Garbled as error:
             self._give_up(f"has written into the pipe of its worker what is no message ({error})")
+
+    @property
+    def listens(self) -> bool:
+        """Whether the other end of the pipe is open: here that is seen before anybody tells of it."""
+        if self._end is None:
+            return self.usable
+        try:
+            return self._end.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The child will say nothing more."""

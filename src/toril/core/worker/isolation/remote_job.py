@@ -26,7 +26,7 @@ _Wait = Callable[[Future[Answer]], Awaitable[Answer]]
 class RemoteJob(Job):
     """A job whose verbs are carried out by the worker."""
 
-    __slots__ = ("_channel", "_wait")
+    __slots__ = ("_channel", "_running", "_wait")
 
     def __init__(
         self,
@@ -39,6 +39,7 @@ class RemoteJob(Job):
         # Nothing is ever opened: each verb that would do so is replaced below.
         super().__init__(queue, run.id, run.fields, link=StoreLink(queue, None, None), token=run.token)
         self._channel = channel
+        self._running = running
         self._wait = wait
 
     async def update_progress(self, progress: Any) -> None:
@@ -55,7 +56,7 @@ class RemoteJob(Job):
 
     async def forward(self, verb: str, *args: Any, **options: Any) -> Any:
         """Have the worker carry out a verb; answers and raises what it does there."""
-        answer = await self._wait(self._channel.ask(verb, args, options))
+        answer = await self._wait(self._channel.ask(self._running, verb, args, options))
         if answer.fields is not None:
             # In place: the blocking twin has the same.
             self.fields.clear()

@@ -29,8 +29,12 @@ for i = 1, #batch do
   call('HSET', base .. id, 'name', job[1], 'data', job[2], 'opts', job[3], 'timestamp', job[4], 'delay', '0',
     'priority', '0')
   call('XADD', events, '*', 'event', 'added', 'jobId', id, 'name', job[1])
-  call('XADD', events, 'MAXLEN', '~', cap, '*', 'event', 'waiting', 'jobId', id)
+  if i < #batch then
+    call('XADD', events, '*', 'event', 'waiting', 'jobId', id)
+  end
 end
+-- The last event trims for all of them: what is left is the same, and trimming costs as much as the event.
+call('XADD', events, 'MAXLEN', '~', cap, '*', 'event', 'waiting', 'jobId', ids[#batch])
 
 local most_active = tonumber(meta[3])
 local open = not meta[2] and not (most_active and call('LLEN', base .. 'active') >= most_active)
