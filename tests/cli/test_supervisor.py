@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,27 @@ def test_all_processes_work_and_one_that_is_killed_is_replaced(serve: Serve, mai
     assert workers_of([mail.add("n", {"seconds": 0.2}) for _ in range(8)]) == pids(service)
     assert service.logged("a process ended")[0]["exit_code"] == -signal.SIGKILL
     assert "toril_process_restarts_total 1" in service.page("/metrics")[1]
+    service.send(signal.SIGTERM)
+    assert service.exit_code() == 0
+
+
+def test_a_process_that_can_not_be_started_for_now_is_started_later(
+    serve: Serve, mail: toril.sync.Queue
+) -> None:
+    service = serve("shop:shop", "--processes", "1", "--concurrency", "1", "--health-port", "0")
+    service.eventually(lambda: ready(service))
+    [victim] = pids(service)
+    [supervisor] = {child.ppid() for child in service.children()}
+    _, most = resource.prlimit(supervisor, resource.RLIMIT_NOFILE)
+    # It has more files open than that already, so that it can't open another one.
+    resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (4, most))
+    os.kill(victim, signal.SIGKILL)
+    service.wait_for("no process could be started", times=2)
+    resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (most, most))
+
+    job = mail.add("n")
+    assert workers_of([job]) == pids(service)
+    assert "Too many open files" in service.logged("no process could be started")[0]["error"]
     service.send(signal.SIGTERM)
     assert service.exit_code() == 0
 

@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import msgspec
 
@@ -59,7 +59,8 @@ class Child:
             hear: Hears what the process reports.
         """
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, ExitStack() as otherwise:
+            otherwise.enter_context(ours)
             # In a session of its own: Ctrl-C in a terminal is for the supervisor, which tells its processes.
             process = await asyncio.create_subprocess_exec(
                 *(
@@ -74,6 +75,7 @@ class Child:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
+            otherwise.pop_all()
         return cls(process, await Link.on(ours), hear)
 
     @property

@@ -63,7 +63,12 @@ class Seat:
         """Keep a process running until stopped, drained, or there is no hope; answers the exit code."""
         pause = _FIRST_PAUSE
         while not self._stopping:
-            child = await self._seated()
+            try:
+                child = await self._seated()
+            except OSError as error:
+                # No room for another process or file: that passes.
+                pause = await self._wait("no process could be started", pause, error=str(error))
+                continue
             await child.leaving.wait()
             if self._child is not child:
                 continue
@@ -80,8 +85,7 @@ class Seat:
             code = await child.ended()
             if code in _HOPELESS and not self._hopeful and not self._plan.reload:
                 return code
-            if not self._stopping:
-                pause = await self._wait(child, code, pause)
+            pause = await self._wait_after(child, code, pause)
         await asyncio.gather(*self._leaving.values())
         return Exit.DONE
 
@@ -109,16 +113,21 @@ class Seat:
             child.stop()
         return child
 
-    async def _wait(self, child: Child, code: int, pause: float) -> float:
-        """Wait before the next start; answers how long to wait before the one after it."""
-        self._nudge.clear()
+    async def _wait_after(self, child: Child, code: int, pause: float) -> float:
+        if self._stopping:
+            return pause
         if self._plan.reload and not child.ready:
+            self._nudge.clear()
             _logger.warning("the start failed; waiting for the next save")
             await self._nudge.wait()
             return pause
-        facts = {"number": self.number, "exit_code": code, "again_in": pause}
         what = "a process ended soon after its start" if child.ready else "the start of a process failed"
-        _logger.error(what, extra=facts)
+        return await self._wait(what, pause, exit_code=code)
+
+    async def _wait(self, what: str, pause: float, **facts: object) -> float:
+        """Wait before the next start; answers how long to wait before the one after it."""
+        self._nudge.clear()
+        _logger.error(what, extra={"number": self.number, **facts, "again_in": pause})
         with suppress(TimeoutError):
             await asyncio.wait_for(self._nudge.wait(), pause)
         return min(2 * pause, _LONGEST_PAUSE)
@@ -150,13 +159,14 @@ class Seat:
         self._nudge.set()
         if self._child is None:
             return True
-        new = self._next = await self._start()
+        try:
+            new = self._next = await self._start()
+        except OSError as error:
+            return self._keep_old(error=str(error))
         await new.decided.wait()
         self._next = None
         if not new.ready:
-            facts = {"number": self.number, "exit_code": await new.ended()}
-            _logger.error("the new process could not start; the old one goes on", extra=facts)
-            return False
+            return self._keep_old(exit_code=await new.ended())
         old = self._seat(new)
         if old is not None:
             self._see_off(old)
@@ -165,6 +175,12 @@ class Seat:
             old.leaving.set()
             await old.ended()
         return True
+
+    def _keep_old(self, **facts: object) -> bool:
+        if not self._stopping:
+            facts["number"] = self.number
+            _logger.error("the new process could not start; the old one goes on", extra=facts)
+        return False
 
     def _seat(self, child: Child) -> Child | None:
         """Seat a process; answers the one that was there, which may have left meanwhile."""
