@@ -67,7 +67,7 @@ class Feeder:
         self._words = 0
         self._under_way = 0
         self._courier = Courier(store, queue, settings.run_retry_delay, self._lost)
-        # Calls that whoever carried them had to leave.
+        # Calls that whoever carried them had to leave, and those that one had to be parted into.
         self._left: deque[Call] = deque()
         self._beside: set[asyncio.Task[None]] = set()
         self.held: int = 0
@@ -124,17 +124,13 @@ class Feeder:
         self._beside.add(slot)
         try:
             await self._carry_out(call)
-        except asyncio.CancelledError:
-            # The slot was meant, not the call: that may have been made, and its answer is to be had still.
-            call.again = True
-            self._begin(call)
-            self._left.append(call)
-            self._work.set()
-            raise
+        except Exception as error:
+            # The slot is not to blame.
+            self._slots.report(error)
         finally:
             self._beside.discard(slot)
-        if self._done or not self.held or self._wanted():
-            self._work.set()
+            if self._done or not self.held or self._wanted():
+                self._work.set()
 
     def _look_at_done(self) -> None:
         """With a call under way, what is done waits for its answer, unless that is enough for another one."""
@@ -232,6 +228,11 @@ class Feeder:
         if call.claim:
             self.asked += call.claim.count
 
+    def _end(self, call: Call) -> None:
+        self._under_way -= 1
+        if call.claim:
+            self.asked -= call.claim.count
+
     def _wanted(self) -> int:
         if not self._hopeful or self._limited or not self.taking:
             return 0
@@ -260,13 +261,17 @@ class Feeder:
     async def _carry_out(self, call: Call) -> None:
         try:
             settled = await self._courier.take(call)
+        except asyncio.CancelledError:
+            # The carrier was meant, not the call: that may have been made, and its answer is to be had.
+            call.again = True
+            self._left.append(call)
+            self._work.set()
+            raise
         except Exception as error:
-            await self._carry_out_apart(call, error)
+            self._end(call)
+            self._part(call, error)
             return
-        finally:
-            self._under_way -= 1
-            if call.claim:
-                self.asked -= call.claim.count
+        self._end(call)
         if call.claim is not None:
             self._receive(settled.taken, call.claim, call.words)
         for settling, answer in zip(call.settlings, settled.answers, strict=True):
@@ -286,7 +291,7 @@ class Feeder:
         with suppress(StoreError):
             await self._store.limits.wake(self.queue, always=a_word)
 
-    async def _carry_out_apart(self, call: Call, error: Exception) -> None:
+    def _part(self, call: Call, error: Exception) -> None:
         """One settlement can't even be sent; the others must not be lost with it."""
         if len(call.settlings) <= 1:
             self._slots.report(error)
@@ -296,7 +301,8 @@ class Feeder:
         for settling in call.settlings:
             alone = Call([settling], None, call.at_ms, again=True)
             self._begin(alone)
-            await self._carry_out(alone)
+            self._left.append(alone)
+        self._work.set()
 
     def _lost(self, error: StoreError, is_news: bool) -> None:
         """The server does not answer; said once, until it answers again."""
