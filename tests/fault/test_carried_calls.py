@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from tests.support.eventually import eventually
 from tests.support.factories import WorkerFactory, WorkerStarter
+from tests.support.proxy import Proxy
 from toril import Job, Queue
+from toril.core.worker.slots import LAST_WORDS
 from toril.store.contract import Store
 from toril.store.values import Settled
 
@@ -75,3 +78,24 @@ async def test_a_fault_while_an_answer_is_read_is_told_and_costs_no_slot(
     await eventually(lambda: len(errors) == 1)
     assert isinstance(errors[0], ValueError)
     await asyncio.wait_for(worker.close(), 5)
+
+
+async def test_a_server_that_is_silent_keeps_no_slot_of_a_worker_that_closes(
+    queue: Queue, new_worker: WorkerFactory, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def handler(job: Job) -> str:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return "saved"
+
+    monkeypatch.setattr("toril.core.worker.worker.SILENCE", 0.5)
+    worker = new_worker(handler, url=proxy.url)
+    await worker.start()
+    job = await queue.add("work")
+    await eventually(job.is_active)
+    proxy.freeze()
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    await worker.close(force=True)
+
+    assert loop.time() - begun < LAST_WORDS

@@ -111,24 +111,21 @@ class Feeder:
         """What a slot shall do between two jobs, if anything.
 
         Who ends the last job that is held carries the call itself: nobody else has anything to add to it, and
-        to wake the feeder for it would take longer.
+        to wake the feeder for it would take longer. With no job to come, there is nothing to hurry for.
         """
-        if not self._under_way and len(self._done) == self.held and (call := self._next_call()):
+        is_last = self.taking and not self._under_way and len(self._done) == self.held
+        if is_last and (call := self._next_call()):
             return self._carry(call)
         self._look_at_done()
         return None
 
     async def _carry(self, call: Call) -> None:
-        slot = asyncio.current_task()
-        assert slot is not None
-        self._beside.add(slot)
         try:
             await self._carry_out(call)
         except Exception as error:
             # The slot is not to blame.
             self._slots.report(error)
         finally:
-            self._beside.discard(slot)
             if self._done or not self.held or self._wanted():
                 self._work.set()
 
