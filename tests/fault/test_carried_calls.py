@@ -89,7 +89,9 @@ async def test_a_server_that_is_silent_keeps_no_slot_of_a_worker_that_closes(
         return "saved"
 
     monkeypatch.setattr("toril.core.worker.worker.SILENCE", 0.5)
+    errors: list[BaseException] = []
     worker = new_worker(handler, url=proxy.url)
+    worker.on("error", errors.append)
     await worker.start()
     job = await queue.add("work")
     await eventually(job.is_active)
@@ -99,3 +101,6 @@ async def test_a_server_that_is_silent_keeps_no_slot_of_a_worker_that_closes(
     await worker.close(force=True)
 
     assert loop.time() - begun < LAST_WORDS
+    assert [str(error) for error in errors] == [
+        "the server is silent; 1 jobs could not be settled and will be found as stalled"
+    ]

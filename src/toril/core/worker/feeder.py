@@ -66,6 +66,8 @@ class Feeder:
         self._alarm = Alarm(self._alarmed)
         self._words = 0
         self._under_way = 0
+        # Jobs whose settlement is under way.
+        self._sent = 0
         self._courier = Courier(store, queue, settings.run_retry_delay, self._lost)
         # Calls that whoever carried them had to leave, and those that one had to be parted into.
         self._left: deque[Call] = deque()
@@ -81,6 +83,11 @@ class Feeder:
     def deaf_since(self) -> float | None:
         """Monotonic time at which the server stopped answering, or ``None``."""
         return self._courier.deaf_since
+
+    @property
+    def unsettled(self) -> int:
+        """Jobs that were taken and whose settlement was not answered yet."""
+        return self.held + self._sent
 
     @property
     def resting(self) -> bool:
@@ -222,11 +229,13 @@ class Feeder:
 
     def _begin(self, call: Call) -> None:
         self._under_way += 1
+        self._sent += len(call.settlings)
         if call.claim:
             self.asked += call.claim.count
 
     def _end(self, call: Call) -> None:
         self._under_way -= 1
+        self._sent -= len(call.settlings)
         if call.claim:
             self.asked -= call.claim.count
 
