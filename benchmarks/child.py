@@ -22,6 +22,8 @@ answer from the server. A result says besides:
     work    ids: seen by the handler, completed: how many the server keeps, at_us: {id: handler began}
     flow    as work, and added: the ids that the adds answered
     spread  as flow; the ids are those of the queues and the jobs, with a colon between
+    serve   as flow; the ids are those of the queues and the jobs, with a colon between, each as often as its
+            job was started; took: {way: [seconds of each part]}, part: how many jobs that is
     burn    nothing
 
 If no ledger is kept, a worker tells `seen`, the number, and no ids.

@@ -14,9 +14,10 @@ class Sample:
 
     Attributes:
         values: ``rate`` in jobs/s, ``process_us`` and ``server_us`` of CPU per job, ``efficiency`` as a share
-            of the ideal, ``p50_ms``, ``p95_ms``, ``p99_ms``, ``per_second`` that arrive, bytes per job:
-            ``data`` and ``all``, of a process ``idle_mb``, ``more_mb`` after jobs and ``most_mb``,
-            ``import_ms``, ``boot_ms``, or ``commands`` a minute.
+            of the ideal, ``cost_ms``: how much longer a job takes than another way, ``p50_ms``, ``p95_ms``,
+            ``p99_ms``, ``per_second`` that arrive, bytes per job: ``data`` and ``all``, of a process
+            ``idle_mb``, ``more_mb`` after jobs and ``most_mb``, ``import_ms``, ``boot_ms``, or ``commands``
+            a minute.
         raw: Single latencies in ms.
     """
 

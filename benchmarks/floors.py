@@ -68,6 +68,10 @@ def _most(title: str, measure: str, value: str, least: float, aim: float | None 
     return Floor(title, measure, value, least, aim, Against.NOTHING, rising=False)
 
 
+def _least(title: str, measure: str, value: str, least: float) -> Floor:
+    return Floor(title, measure, value, least, against=Against.NOTHING)
+
+
 def _flat(title: str, measure: str, base: str) -> Floor:
     return Floor(title, measure, "rate", 0.9, 1.0, Against.ITSELF, base)
 
@@ -90,6 +94,10 @@ FLOORS = (
     _flat("drain while 1 000 000 jobs wait, against 1 000, jobs/s", "growth", "growth-1000"),
     _flat("drain, concurrency 1 000 against 100, jobs/s", "drain-1000", "drain-100"),
     _less("10 000 due in one second, lateness, p99, ms", "delayed-second", "p99_ms", 1, 0.5),
+    _least("jobs that compute, by `toril worker --processes 2`, of the ideal", "served", "efficiency", 0.9),
+    _most("a job in a child process, more than on the loop, ms", "isolated", "cost_ms", 1, 0.5),
+    # 5 000 of them in 0.7 s.
+    _least("jobs that wait 10 ms, concurrency 100, jobs/s", "io", "rate", 7_143),
     _most("memory of an idle worker, MB", "rss", "idle_mb", 45),
     _most("memory of a worker, more after 1 000 000 jobs, MB", "rss", "more_mb", 5),
     _most("import, ms", "import", "import_ms", 120, 60),

@@ -15,7 +15,7 @@ _LATENCY_WORK = 500
 _WARM_SHARE = 4
 _FEWEST, _FEWEST_WARM = 40, 20
 # Kinds that come as they are: a new process, nothing in the queue. What takes 20 ms a job needs no warm-up.
-_COLD = ("memory", "rss", "import", "idle", "boot", "cpu")
+_COLD = ("memory", "rss", "import", "idle", "boot", "cpu", "served")
 _IDLE = ("latency", "result")
 # Kinds in which the number of jobs is the same for slow systems.
 _EVEN = (*_IDLE, "cpu")

@@ -14,7 +14,8 @@ class Order:
 
     Attributes:
         verb: ``add``, ``work``, ``flow``: add flows and run them, ``spread``: add to many queues and run all
-            in one process, or ``burn``: do what a ``cpu`` job does, with no queue.
+            in one process, ``serve``: add, and have ``toril worker`` run them, or ``burn``: do what a
+            ``cpu`` job does, with no queue.
         url: Of the server: ``unix:///path?db=0`` or ``redis://host:port/db``.
         queue: The queue that is measured.
         warm_queue: Another one, for getting warm: a worker finds jobs there, a producer adds some.
@@ -33,6 +34,8 @@ class Order:
         queues: ``spread`` adds to so many in turns.
         children: Of each flow; ``count`` is a multiple of one more.
         concurrency: Jobs that the worker runs at once.
+        processes: Of ``toril worker``, or those that burn at the same time.
+        ways: Of ``serve``: where handlers run, or ``burn``; each does all the jobs, in turns.
         job: What a job does: ``noop``, ``read`` (looks at its payload), ``io`` (waits 10 ms), ``cpu``
             (computes for about 20 ms), or ``fail``, which is retried once, at once.
         stamps: Whether to note when each handler starts.
@@ -57,6 +60,8 @@ class Order:
     queues: int = 1
     children: int = 0
     concurrency: int = 1
+    processes: int = 1
+    ways: list[str] = field(default_factory=list[str])
     job: str = "noop"
     stamps: bool = False
     ledger: bool = True

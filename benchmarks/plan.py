@@ -17,7 +17,7 @@ GROWTH_FROM, GROWTH_SHORT, GROWTH = 1_000, 200_000, 1_000_000
 # What does not scatter, or takes long, needs a few rounds only.
 _FEW_ROUNDS = 2
 _CHILDREN = 1_000
-# In a short run only of ours: measures of which the promise is about ours alone.
+# Measures of what only ours has; in a short run, those of which the promise is about ours alone.
 _OURS = (OURS,)
 _PAYLOADS = (
     (100, "100 B", 6_000),
@@ -65,6 +65,7 @@ def _all(concurrencies: Sequence[int], growth: int) -> Iterator[Measure]:
     yield from _adds()
     yield from _latencies()
     yield from _jobs_of_kinds()
+    yield from _service()
     yield from _delays()
     yield from _growth(growth)
     yield from _payloads()
@@ -170,6 +171,26 @@ def _jobs_of_kinds() -> Iterator[Measure]:
         order=replace(_work(10_000), priorities=10),
         systems=PAIR,
         short=None,
+    )
+
+
+def _service() -> Iterator[Measure]:
+    serve = Order(verb="serve", url="")
+    yield Measure(
+        key="served",
+        title="jobs that compute for 20 ms, `toril worker --processes 2`",
+        kind="served",
+        order=replace(serve, count=400, job="cpu", processes=2, ways=["thread", "burn"]),
+        systems=_OURS,
+        most_rounds=_FEW_ROUNDS,
+    )
+    yield Measure(
+        key="isolated",
+        title="drain in a child process, concurrency 1",
+        kind="isolated",
+        order=replace(serve, count=2_000, ways=["process", "loop"]),
+        systems=_OURS,
+        most_rounds=_FEW_ROUNDS,
     )
 
 

@@ -28,6 +28,8 @@ _VALUES = {
     "load": (*_TIMES, ("per_second", ", arrivals/s")),
     "delayed": _TIMES,
     "cpu": (*_RATE, ("efficiency", ", of the ideal")),
+    "served": (*_RATE, ("efficiency", ", of the ideal")),
+    "isolated": (*_RATE, ("cost_ms", ", more than on the loop, ms a job")),
     "spread": (*_RATE, ("most_mb", ", most memory of the process, MB")),
     "memory": (("data", ", data, bytes"), ("all", ", all, bytes")),
     "rss": (("idle_mb", ", idle, MB"), ("more_mb", ", more after jobs, MB")),

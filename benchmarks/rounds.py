@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol
 
-from benchmarks import footprint, makers, several, special
+from benchmarks import footprint, makers, serving, several, special
 from benchmarks.bench import Turn
 from benchmarks.child import CannotError
 from benchmarks.figures import Sample
@@ -26,6 +26,8 @@ MAKERS: dict[str, Callable[[Turn], Awaitable[Sample]]] = {
     "memory": makers.memory,
     "two": several.two,
     "cpu": several.cpu,
+    "served": serving.served,
+    "isolated": serving.isolated,
     "fail": special.fail,
     "flow": special.flow,
     "delayed": special.delayed,

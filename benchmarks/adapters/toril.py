@@ -308,6 +308,11 @@ class Spreading:
 async def prepare(order: Order) -> Task:
     if order.verb == "burn":
         return Burning(order.count)
+    if order.verb == "serve":
+        # What other adapters don't need is not loaded: how long they take to boot is measured.
+        turns = importlib.import_module("benchmarks.served").Turns(order)
+        await turns.ready()
+        return turns
     kind = {"add": Adding, "work": Working, "flow": Flowing, "spread": Spreading}[order.verb]
     if order.warmup:
         warm = kind(replace(order, queues=1), order.warm_queue, order.warmup)

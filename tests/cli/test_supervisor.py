@@ -101,6 +101,19 @@ def test_a_start_that_fails_is_tried_again(serve: Serve, mail: toril.sync.Queue,
     assert [(one["exit_code"], one["again_in"]) for one in failed] == [(9, 0.5), (9, 1.0)]
 
 
+def test_one_that_ends_soon_after_its_start_is_started_again_with_growing_pauses(
+    serve: Serve, mail: toril.sync.Queue
+) -> None:
+    service = serve("shop:shop", "--processes", "1")
+    service.started()
+    job = mail.add("n", {"exit": 9}, attempts=9)
+    ended = service.wait_for("a process ended soon after its start", times=2)
+    job.cancel()
+
+    assert [(one["exit_code"], one["again_in"]) for one in ended[:2]] == [(9, 0.5), (9, 1.0)]
+    assert workers_of([mail.add("n")]) == pids(service)
+
+
 def test_a_second_signal_stops_all_at_once(serve: Serve, mail: toril.sync.Queue) -> None:
     jobs = [mail.add("long", {"seconds": 3600}) for _ in range(2)]
     service = serve("shop:shop", "--processes", "2", "--grace", "1h", "--concurrency", "1")
@@ -111,6 +124,19 @@ def test_a_second_signal_stops_all_at_once(serve: Serve, mail: toril.sync.Queue)
 
     assert service.exit_code() == 0
     assert [job.state() for job in jobs] == ["waiting", "waiting"]
+
+
+def test_one_signal_lets_those_finish_that_are_being_replaced(serve: Serve, mail: toril.sync.Queue) -> None:
+    service = serve("shop:shop", "--processes", "1", "--concurrency", "1")
+    service.started()
+    job = mail.add("n", {"seconds": 12})
+    service.eventually(lambda: mail.get_active_count() == 1)
+    service.send(signal.SIGHUP)
+    service.wait_for("stopping")
+    service.send(signal.SIGTERM)
+
+    assert service.exit_code() == 0
+    assert job.state() == "completed"
 
 
 def test_reload_waits_for_the_next_save_when_there_is_a_mistake(

@@ -147,3 +147,22 @@ async def test_a_number_ends_it(queue: Queue, start_worker: WorkerStarter, looks
 
     worker.concurrency = (2, 5)
     assert worker.concurrency == min(slots, 5)
+
+
+async def test_a_worker_tells_for_how_long_the_next_job_waits(
+    queue: Queue, new_worker: WorkerFactory
+) -> None:
+    crowd = Crowd()
+    worker = new_worker(crowd)
+    assert await worker.lag() == 0
+    await worker.start()
+    assert await worker.lag() == 0
+    await queue.add_many([("work", None)] * 2)
+
+    async def lags() -> bool:
+        return await worker.lag() > 0.05
+
+    await eventually(lags)
+    crowd.gate.set()
+    await eventually(lambda: completed(queue, 2))
+    assert await worker.lag() == 0

@@ -90,6 +90,24 @@ async def test_one_worker_serves_queues_of_all_nodes(three_nodes: Cluster) -> No
     assert results == [f"{name} {number}" for number in range(5) for name in names]
 
 
+async def test_one_worker_hears_of_cancelled_jobs_on_all_nodes(three_nodes: Cluster) -> None:
+    async def for_ever(job: Job) -> None:
+        await asyncio.Event().wait()
+
+    names = _one_queue_a_node(three_nodes)
+    queues = [Queue(name, url=three_nodes.url) for name in names]
+    async with Worker(names, for_ever, url=three_nodes.url, concurrency=3, lock_duration=60):
+        jobs = [await queue.add("long") for queue in queues]
+        for job in jobs:
+            await eventually(job.is_active)
+        for job in jobs:
+            await job.cancel()
+        for job in jobs:
+            await eventually(job.is_failed, timeout=5)
+    for queue in queues:
+        await queue.close()
+
+
 async def test_one_queue_without_a_hash_tag_is_refused_among_others(three_nodes: Cluster) -> None:
     with pytest.raises(StoreMisconfigured, match="braces"):
         await Worker(["{tests}", "plain"], answer, url=three_nodes.url).start()

@@ -122,10 +122,11 @@ async def test_locks_are_renewed_while_a_handler_blocks_the_loop(
 
     async def block(job: Job) -> str:
         runs.append(job.id)
-        _hold_up(1.0)
+        _hold_up(2.5)
         return "kept"
 
-    worker = await start_worker(block, lock_duration=0.6, stalled_interval=0.2)
+    # Long enough for a thread that must find the nodes of a cluster first, on a machine that has more to do.
+    worker = await start_worker(block, lock_duration=1.5, stalled_interval=0.2)
     worker.on("error", errors.append)
     job = await queue.add("long")
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from toril import OptionError, Worker
-from toril.supervise.plan import Plan, byte_count, place_of, process_count
+from toril.supervise.plan import Plan, byte_count, place_of, process_range
 from toril.supervise.target import TargetFailed, choose, load
 
 MODULE = """
@@ -62,8 +63,18 @@ def test_places(text: str, place: tuple[str, int]) -> None:
 
 
 def test_numbers_of_processes() -> None:
-    assert process_count("3") == 3
-    assert process_count("auto") == len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0))
+    ranges = [process_range(text) for text in ("3", "auto", "2-5", "1-auto")]
+
+    assert [(one.min, one.max) for one in ranges] == [(3, 3), (cores, cores), (2, 5), (1, cores)]
+
+
+def test_a_plan_reaches_processes_as_it_is() -> None:
+    plan = Plan(target="a:b", processes=process_range("1-3"))
+
+    assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
+    assert plan.scales
+    assert not Plan(target="a:b", processes=process_range("3")).scales
 
 
 @pytest.mark.parametrize(
@@ -71,7 +82,8 @@ def test_numbers_of_processes() -> None:
     [
         *((byte_count, text) for text in ("", "0", "big", "-1MB", "5XB")),
         *((place_of, text) for text in ("", "x", "65536", "host:", "-1")),
-        *((process_count, text) for text in ("", "0", "two", "-1", "1.5")),
+        *((process_range, text) for text in ("", "0", "two", "-1", "1.5", "1-", "0-2", "1-2-3")),
+        (process_range, "4-2"),
     ],
 )
 def test_what_can_not_be_read_is_named(read: Callable[[str], Any], text: str) -> None:
@@ -79,14 +91,14 @@ def test_what_can_not_be_read_is_named(read: Callable[[str], Any], text: str) ->
         read(text)
 
     assert refused.value.value == text
-    assert "such as" in str(refused.value) or "must be" in str(refused.value)
+    assert "such as" in str(refused.value) or "must be" in str(refused.value) or "give" in str(refused.value)
 
 
 def test_contradictions() -> None:
     with pytest.raises(OptionError, match="--reload stays"):
         Plan(target="a:b", burst=True, reload=True)
     with pytest.raises(OptionError, match="with one process"):
-        Plan(target="a:b", processes=2, reload=True)
+        Plan(target="a:b", processes=process_range("1-2"), reload=True)
 
 
 @pytest.mark.parametrize(

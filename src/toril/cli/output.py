@@ -121,9 +121,9 @@ def confirm(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    # Not by typer, which writes a part of its question to stdout: that is for what programs read.
-    typer.echo(f"{question} [y/N] ", err=True, nl=False)
     with _interruptible():
+        # Not by typer, which writes a part of its question to stdout: that is for what programs read.
+        typer.echo(f"{question} [y/N] ", err=True, nl=False)
         answer = sys.stdin.readline()
     if not answer:
         typer.echo(err=True)

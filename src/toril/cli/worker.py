@@ -23,7 +23,11 @@ Queues = Annotated[
 ]
 Concurrency = Annotated[int | None, typer.Option(help="Jobs at once, of each worker.", min=1)]
 Processes = Annotated[
-    str | None, typer.Option(metavar="N|auto", help="So many processes; auto is one for each core.")
+    str | None,
+    typer.Option(
+        metavar="N|MIN-MAX",
+        help="So many processes, or as many as the work asks for; auto is one for each core.",
+    ),
 ]
 Reload = Annotated[bool, typer.Option("--reload", help="Start anew when a Python file here is saved.")]
 Burst = Annotated[bool, typer.Option("--burst", help="Leave when nothing is left to do.")]
@@ -68,7 +72,7 @@ def worker(
     SIGHUP replaces the processes, one at a time, if --processes says how many there are.
     """
     from toril.cli.spans import seconds_of
-    from toril.supervise.plan import FORMATS, LEVELS, Plan, byte_count, process_count
+    from toril.supervise.plan import FORMATS, LEVELS, Plan, byte_count, process_range
     from toril.supervise.process import work
     from toril.supervise.supervisor import supervise
 
@@ -83,7 +87,7 @@ def worker(
         target=target,
         queues=tuple(name.strip() for name in queues.split(",")) if queues is not None else (),
         concurrency=concurrency,
-        processes=process_count(processes) if processes is not None else None,
+        processes=process_range(processes) if processes is not None else None,
         reload=reload,
         burst=burst,
         max_jobs=max_jobs,

@@ -19,8 +19,9 @@ from toril.model.duration import Duration, positive_ms
 # long.
 _GROWTH = 0.5
 _FAR = 4.0
-# So many looks in a row must find that less is enough before there is less; what is enough has this spare.
-_PATIENCE = 5
+#: So many looks in a row must find that less is enough before there is less: earlier ones may be forgotten.
+LOOKS = 5
+# What is enough has this spare.
 _SPARE = 1.25
 
 
@@ -45,12 +46,12 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen in one interval.
 
     Attributes:
-        busy: The most that had a job at the same time.
+        busy: How many had a job: the most at the same time, or what they come to if they were busy in parts.
         lag: For how long the next job has waited, in seconds; 0 if none waits.
         saturated: Whether the machine has nothing left to run more jobs with.
     """
 
-    busy: int
+    busy: float
     lag: float = 0.0
     saturated: bool = False
 
@@ -83,8 +84,8 @@ def decide(scale: Autoscale, now: int, samples: Sequence[Sample]) -> int:
     wanted = now
     if samples and samples[-1].busy >= now:
         wanted += _growth(scale, now, samples[-1])
-    elif len(samples) >= _PATIENCE:
-        needed = max(sample.busy for sample in samples[-_PATIENCE:])
+    elif len(samples) >= LOOKS:
+        needed = max(sample.busy for sample in list(samples)[-LOOKS:])
         wanted = min(now, math.ceil(needed * _SPARE))
     return max(scale.min, min(wanted, scale.max))
 

@@ -35,7 +35,8 @@ class Banner:
             "target": self._plan.target,
             "servers": report.servers,
             "queues": queues,
-            "processes": self._plan.processes or 1,
+            "processes": self._plan.scale.min,
+            "most_processes": self._plan.scale.max,
             "health": self.health,
         }
         if self._plan.log_format == "json":
@@ -47,8 +48,12 @@ class Banner:
         rows = [("server", server) for server in report.servers if server]
         rows += [("queue", f"{name}, concurrency {slots}") for name, slots in queues.items()]
         if self._plan.supervised:
-            rows.append(("processes", str(self._plan.processes or 1)))
+            rows.append(("processes", self._processes()))
         if self.health is not None:
             rows.append(("health", f"{self.health}/live, /ready, /metrics"))
         rows.append(("stop", "Ctrl-C; twice stops at once"))
         return [f"toril {__version__}, {self._plan.target}", *(f"  {name:10} {text}" for name, text in rows)]
+
+    def _processes(self) -> str:
+        scale = self._plan.scale
+        return f"{scale.min} to {scale.max}, as the work asks for" if self._plan.scales else str(scale.min)

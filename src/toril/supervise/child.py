@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -18,6 +19,8 @@ from toril.supervise.plan import Plan
 _PROGRAM = "toril.supervise.process"
 # Seconds until what a process told last has arrived.
 _LAST_WORDS = 1.0
+# One that ends within so many seconds from when it was ready has crashed, as if it could not start.
+_EARLY = 5.0
 
 
 class Child:
@@ -26,6 +29,7 @@ class Child:
     Attributes:
         ready: Whether its workers were started.
         drained: Whether it leaves because nothing is left to do.
+        crashed_early: Whether it has ended soon after it was ready, and nobody had asked for that.
         leaving: Set as soon as it needs a successor: it leaves, or is gone.
         decided: Set when its start has succeeded or failed.
     """
@@ -35,12 +39,14 @@ class Child:
     ) -> None:
         self.ready = False
         self.drained = False
+        self.crashed_early = False
         self.leaving = asyncio.Event()
         self.decided = asyncio.Event()
         self._process = process
         self._link = link
         self._hear = hear
         self._told = False
+        self._ready_at = 0.0
         self._life = asyncio.create_task(self._follow())
 
     @classmethod
@@ -82,6 +88,8 @@ class Child:
         await asyncio.wait([reading], timeout=_LAST_WORDS)
         reading.cancel()
         await self._link.close()
+        if self.ready and not self._told and not self.leaving.is_set():
+            self.crashed_early = time.monotonic() - self._ready_at < _EARLY
         self.leaving.set()
         self.decided.set()
         return code
@@ -94,6 +102,7 @@ class Child:
         self._hear(report)
         if report.kind == "ready":
             self.ready = True
+            self._ready_at = time.monotonic()
             self.decided.set()
         elif report.kind != "status":
             self.drained = report.kind == "drained"
@@ -103,8 +112,10 @@ class Child:
         """Wait for its end; answers its exit code, below 0 the signal that ended it."""
         return await asyncio.shield(self._life)
 
-    def stop(self) -> None:
-        """Tell it to leave in order; told again, it leaves at once."""
+    def stop(self, *, now: bool = False) -> None:
+        """Tell it to leave in order; one that does so already leaves at once if it is to be ``now``."""
+        if self._told and not now:
+            return
         # Two signals of the same number may be one to who receives them.
         number, self._told = (signal.SIGINT if self._told else signal.SIGTERM), True
         with suppress(ProcessLookupError):

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from toril.model.autoscale import Sample
 from toril.model.worker_status import WorkerStatus
 
 # Bytes of a line; and of lines nobody has read, above which no more are written.
@@ -25,6 +26,8 @@ class Report(msgspec.Struct, frozen=True):
         kind: ``ready``; ``status`` from time to time; ``spent`` by a process that wants to be replaced, and
             ``drained`` by one that has done all there was: both leave.
         workers: How they are.
+        loads: How much each worker had to do of late, as ``load_of`` tells; if the number of processes
+            follows from that.
         servers: The servers they are connected to, without passwords.
         reason: Why the process leaves.
     """
@@ -32,6 +35,7 @@ class Report(msgspec.Struct, frozen=True):
     kind: Kind
     workers: list[WorkerStatus]
     servers: list[str] = []
+    loads: list[Sample] = []
     reason: str = ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from toril.model.autoscale import Sample
 from toril.model.worker_status import WorkerStatus
 from toril.supervise.health import Page
 from toril.supervise.link import Report
@@ -33,21 +34,24 @@ class View:
         number: Of the process.
         ready: Whether all its workers were started.
         workers: How they are.
+        loads: How much they have to do; empty if that is not known.
     """
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.ready = False
         self.workers: list[WorkerStatus] = []
+        self.loads: list[Sample] = []
 
     def hear(self, report: Report) -> None:
         """It told how it is. One that leaves is not ready any more."""
         self.workers = report.workers
         self.ready = report.kind in ("ready", "status") and (self.ready or report.kind == "ready")
+        self.loads = report.loads if self.ready else []
 
     def lost(self) -> None:
         """It is gone."""
-        self.ready, self.workers = False, []
+        self.ready, self.workers, self.loads = False, [], []
 
     @property
     def trouble(self) -> str:

@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Literal
 
 from toril.errors import OptionError
+from toril.model.autoscale import Autoscale
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 FORMATS = ("text", "json")
@@ -16,6 +17,9 @@ FORMATS = ("text", "json")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _MOST_PORT = 65_535
+# Seconds that jobs may wait before there is another process, and from one look at them to the next. A process
+# takes long to start, so it is not ended soon either.
+_TARGET, _INTERVAL = 2.0, 2.0
 
 
 class Exit(IntEnum):
@@ -35,7 +39,7 @@ class Plan:
         target: Where the workers are, ``module:target``.
         queues: Names and patterns of queues; without any, all workers run.
         concurrency: Slots of each worker; ``None`` leaves them as they are.
-        processes: How many a supervisor keeps; ``None`` for no supervisor.
+        processes: How many a supervisor keeps, at least and at most; ``None`` for no supervisor.
         reload: Start anew when a Python file of the working folder changes.
         burst: Leave when nothing is left to do.
         max_jobs: A process is replaced after so many jobs.
@@ -51,7 +55,7 @@ class Plan:
     target: str
     queues: tuple[str, ...] = ()
     concurrency: int | None = None
-    processes: int | None = None
+    processes: Autoscale | None = None
     reload: bool = False
     burst: bool = False
     max_jobs: int | None = None
@@ -66,8 +70,18 @@ class Plan:
     def __post_init__(self) -> None:
         if self.reload and self.burst:
             raise OptionError("burst", True, "leaves when all is done, and --reload stays; give one of them")
-        if self.reload and self.processes is not None and self.processes > 1:
-            raise OptionError("processes", self.processes, "--reload is for development, with one process")
+        if self.reload and self.scale.max > 1:
+            raise OptionError("processes", self.scale.max, "--reload is for development, with one process")
+
+    @property
+    def scale(self) -> Autoscale:
+        """How many processes there are."""
+        return self.processes or Autoscale(1, 1)
+
+    @property
+    def scales(self) -> bool:
+        """Whether their number follows the work."""
+        return self.scale.min < self.scale.max
 
     @property
     def supervised(self) -> bool:
@@ -76,19 +90,34 @@ class Plan:
         return self.processes is not None or self.reload or replaced
 
 
-def process_count(text: str) -> int:
-    """A number of processes; ``auto`` for one for each core that this process may use.
+def process_range(text: str) -> Autoscale:
+    """How many processes: ``2``, or between two numbers, ``1-4``; ``auto`` for one for each core.
 
     Raises:
-        OptionError: It is neither.
+        OptionError: It is neither, or its first number is above the second.
     """
-    if text == "auto":
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
-    if not text.isdecimal() or int(text) < 1:
-        raise OptionError("processes", text, "must be a whole number above 0, or auto for one for each core")
-    return int(text)
+    first, dash, last = text.partition("-")
+    least = _process_count(first, text)
+    most = _process_count(last, text) if dash else least
+    if most < least:
+        raise OptionError("processes", text, f"goes from {least} down to {most}; give the lower number first")
+    return Autoscale(least, most, target=_TARGET, interval=_INTERVAL)
+
+
+def _process_count(word: str, text: str) -> int:
+    if word == "auto":
+        return _cores()
+    if not word.isdecimal() or int(word) < 1:
+        problem = "must be a whole number above 0, two of them such as 1-4, or auto for one for each core"
+        raise OptionError("processes", text, problem)
+    return int(word)
+
+
+def _cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def byte_count(text: str) -> int:

@@ -29,17 +29,21 @@ class Seat:
         plan: What to run, and how.
         number: Of the process.
         hear: Hears what the process reports.
+        hopeful: Whether processes of this plan were ready before: one that can't start is tried again.
 
     Attributes:
+        number: Of the process.
         view: What is known of the process.
         restarts: How often one was started because the one before had left by itself.
     """
 
-    def __init__(self, plan: Plan, number: int, hear: Callable[[Report], None]) -> None:
+    def __init__(
+        self, plan: Plan, number: int, hear: Callable[[Report], None], *, hopeful: bool = False
+    ) -> None:
+        self.number = number
         self.view = View(number)
         self.restarts = 0
         self._plan = plan
-        self._number = number
         self._hear = hear
         self._child: Child | None = None
         # The one that is to take over.
@@ -47,8 +51,13 @@ class Seat:
         # Those that leave, and the tasks that see to it.
         self._leaving: dict[Child, asyncio.Task[int]] = {}
         self._stopping = False
-        self._was_ready = False
+        self._hopeful = hopeful
         self._nudge = asyncio.Event()
+
+    @property
+    def held(self) -> int:
+        """Jobs that its process has taken and not settled yet, as far as is known."""
+        return sum(worker.held for worker in self.view.workers)
 
     async def keep(self) -> int:
         """Keep a process running until stopped, drained, or there is no hope; answers the exit code."""
@@ -63,15 +72,16 @@ class Seat:
             if child.drained:
                 break
             if child.ready:
-                pause = _FIRST_PAUSE
                 self.restarts += 1
                 self._see_off(child)
+            if child.ready and not child.crashed_early:
+                pause = _FIRST_PAUSE
                 continue
             code = await child.ended()
-            if code in _HOPELESS and not self._was_ready and not self._plan.reload:
+            if code in _HOPELESS and not self._hopeful and not self._plan.reload:
                 return code
             if not self._stopping:
-                pause = await self._wait(code, pause)
+                pause = await self._wait(child, code, pause)
         await asyncio.gather(*self._leaving.values())
         return Exit.DONE
 
@@ -88,26 +98,27 @@ class Seat:
 
     async def _start(self) -> Child:
         def hear(report: Report) -> None:
-            self._was_ready = self._was_ready or report.kind == "ready"
+            self._hopeful = self._hopeful or report.kind == "ready"
             if child not in self._leaving:
                 self.view.hear(report)
             self._hear(report)
 
-        child = await Child.start(self._plan, self._number, hear)
+        child = await Child.start(self._plan, self.number, hear)
         if self._stopping:
             self._see_off(child)
             child.stop()
         return child
 
-    async def _wait(self, code: int, pause: float) -> float:
+    async def _wait(self, child: Child, code: int, pause: float) -> float:
         """Wait before the next start; answers how long to wait before the one after it."""
         self._nudge.clear()
-        if self._plan.reload:
+        if self._plan.reload and not child.ready:
             _logger.warning("the start failed; waiting for the next save")
             await self._nudge.wait()
             return pause
-        facts = {"number": self._number, "exit_code": code, "again_in": pause}
-        _logger.error("the start of a process failed", extra=facts)
+        facts = {"number": self.number, "exit_code": code, "again_in": pause}
+        what = "a process ended soon after its start" if child.ready else "the start of a process failed"
+        _logger.error(what, extra=facts)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._nudge.wait(), pause)
         return min(2 * pause, _LONGEST_PAUSE)
@@ -119,7 +130,7 @@ class Seat:
             task.add_done_callback(lambda _: self._leaving.pop(child))
 
     async def _gone(self, child: Child) -> int:
-        facts = {"number": self._number, "pid": child.pid}
+        facts = {"number": self.number, "pid": child.pid}
         try:
             code = await asyncio.wait_for(child.ended(), self._plan.grace + _LAST_WORDS)
         except TimeoutError:
@@ -143,7 +154,7 @@ class Seat:
         await new.decided.wait()
         self._next = None
         if not new.ready:
-            facts = {"number": self._number, "exit_code": await new.ended()}
+            facts = {"number": self.number, "exit_code": await new.ended()}
             _logger.error("the new process could not start; the old one goes on", extra=facts)
             return False
         old = self._seat(new)
@@ -166,12 +177,12 @@ class Seat:
         if self._child is not None:
             self._child.stop()
 
-    def stop(self) -> None:
-        """Let all processes leave in order; called again, at once."""
+    def stop(self, *, now: bool = False) -> None:
+        """Let all processes leave in order; or, if they were told before, ``now``."""
         self._stopping = True
         self._nudge.set()
         for child in (self._child, self._next):
             if child is not None:
                 self._see_off(child)
         for child in self._leaving:
-            child.stop()
+            child.stop(now=now)

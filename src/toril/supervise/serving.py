@@ -10,7 +10,9 @@ from functools import partial
 
 from toril import Job, Worker
 from toril.errors import OptionError
+from toril.model.autoscale import Sample
 from toril.supervise.link import Kind, Link, Report
+from toril.supervise.load import load_of
 from toril.supervise.plan import Plan
 
 _logger = logging.getLogger("toril.worker")
@@ -37,6 +39,7 @@ class Serving:
         self._plan = plan
         self._workers = workers
         self._tell = tell
+        self._loads: list[Sample] = []
         self._leaving: asyncio.Task[None] | None = None
         for worker in workers:
             if plan.concurrency is not None:
@@ -91,12 +94,16 @@ class Serving:
 
     def _say(self, kind: Kind, reason: str = "") -> None:
         servers = sorted({worker.server for worker in self._workers})
-        self._tell(Report(kind, [worker.status() for worker in self._workers], servers, reason))
+        told = [worker.status() for worker in self._workers]
+        self._tell(Report(kind, told, servers, self._loads, reason))
 
     async def _report(self) -> None:
         while True:
             self._say("status")
-            await asyncio.sleep(_REPORT)
+            if self._plan.scales:
+                self._loads = await asyncio.gather(*(load_of(worker, _REPORT) for worker in self._workers))
+            else:
+                await asyncio.sleep(_REPORT)
 
     async def _follow(self, link: Link) -> None:
         await link.gone()

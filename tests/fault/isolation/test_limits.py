@@ -161,6 +161,20 @@ async def test_a_soft_timeout_before_its_child_is_ready_waits_for_the_handler(
     assert (await (await queue.add("slow")).result(timeout=PATIENCE))[1:] == ["soft timeout after 0.01 s"]
 
 
+@pytest.mark.parametrize("handler", [depending.softly, depending.softly_on_loop])
+async def test_a_soft_timeout_in_the_pause_before_a_start_waits_for_the_handler(
+    queue: Queue, start_worker: WorkerStarter, notes: Notes, handler: Any
+) -> None:
+    """The first child can't start, so the second one is held back; by then the job is late already."""
+    start = starter(start_worker, handler)
+    await start(soft_timeout={"slow": 0.01}, on_child_start=depending.fails_at_first)
+    job = await queue.add("slow", attempts=2)
+
+    assert (await job.result(timeout=PATIENCE))[1:] == ["soft timeout after 0.01 s"]
+    await job.refresh()
+    assert ["no model to load" in stack for stack in job.stacktrace] == [True]
+
+
 @pytest.fixture
 async def program(
     url: str, prefix: str, queue: Queue, notes: Notes, monkeypatch: pytest.MonkeyPatch

@@ -11,8 +11,9 @@ from typing import Any, cast
 import pytest
 
 import toril.sync
+from tests.support.database import Database
 from tests.support.eventually import eventually
-from tests.support.factories import EventsFactory, WorkerFactory, WorkerStarter
+from tests.support.factories import EventsFactory, QueueFactory, WorkerFactory, WorkerStarter
 from toril import (
     BlockingJob,
     Cancellation,
@@ -207,6 +208,26 @@ async def test_only_the_one_that_is_cancelled_ends(queue: Queue, start_worker: W
 
     others = [job for job in jobs if job is not jobs[2]]
     assert await asyncio.gather(*(job.result(timeout=5) for job in others)) == ["done"] * 4
+
+
+async def test_one_connection_hears_of_cancelled_jobs_in_all_queues_of_a_worker(
+    new_queue: QueueFactory, start_worker: WorkerStarter, database: Database
+) -> None:
+    def listeners() -> int:
+        return sum(client["name"] == "toril-summons" for client in database.clients())
+
+    queues = [new_queue(f"tasks-{number}") for number in range(5)]
+    before = listeners()
+    await start_worker(for_ever, [queue.name for queue in queues], concurrency=5, lock_duration=60)
+    jobs = [await queue.add("long") for queue in queues]
+    for job in jobs:
+        await eventually(job.is_active)
+
+    for job in jobs:
+        assert await job.cancel() is Cancellation.CANCELLING
+    for job in jobs:
+        await eventually(job.is_failed, timeout=5)
+    assert listeners() - before == 1
 
 
 async def test_renewing_locks_tells_what_nobody_heard(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 
 import msgspec
 
@@ -41,6 +40,7 @@ class Means(msgspec.Struct, frozen=True):
     slots: Slots
     pool: Pool
     locks: LockKeeper
+    cancels: CancelHearer
     signals: Signals
     tally: Tally
     status: Callable[[], WorkerStatus]
@@ -63,7 +63,6 @@ class Lane:
         store, settings = means.store, means.settings
         self.queue = queue
         self.feeder: Feeder = Feeder(store, queue, settings, self, means.pool)
-        self._store = store
         self._link = link
         self._settings = settings
         self._runner = means.runner
@@ -73,8 +72,8 @@ class Lane:
         self._teller = Teller(queue, means.signals, means.tally)
         self._schedules = Schedules(store, queue, settings.repeat_strategy, self.report)
         self._rescue = Rescue(store, settings, self._schedules, self._teller)
-        self._cancels = CancelHearer(means.slots, means.runner.interrupts)
-        self._locks = means.locks.of(queue, self._lock_lost, self._cancels.cancel, self.report)
+        self._cancels = means.cancels
+        self._locks = means.locks.of(queue, self._lock_lost, means.cancels.cancel, self.report)
         self._heartbeat = Heartbeat(store, queue, settings.heartbeat_ms, means.status)
         self._duties = Duties(self._teller)
         self._feeding: asyncio.Task[None] | None = None
@@ -87,7 +86,6 @@ class Lane:
         """Go on in the background until stopped; without taking jobs, if told so."""
         self.feeder.taking = taking
         self._feeding = self._duties.begin(self.feeder.feed)
-        self._duties.begin(partial(self._cancels.listen, self._store, self.queue, self.feeder.owner))
         if not self._settings.skip_stalled_check:
             self._duties.begin(self._rescue.look)
         if not self._settings.skip_heartbeat:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Collection
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
 
 from toril.core.worker.feeder import Feeder
 from toril.core.worker.pool import Pool
 from toril.core.worker.settings import read_concurrency
 from toril.errors import StoreError
-from toril.model.autoscale import Autoscale, Sample, decide
+from toril.model.autoscale import LOOKS, Autoscale, Sample, decide
 from toril.model.duration import to_ms
 from toril.model.job import JobRecord
 from toril.store.contract import Store
@@ -64,7 +65,7 @@ class Scaler:
         self._pool = pool
         self._feeders = feeders
         self._told = told
-        self._samples: list[Sample] = []
+        self._samples: deque[Sample] = deque(maxlen=LOOKS)
         self._rescaled = asyncio.Event()
 
     def set(self, concurrency: object) -> None:
@@ -111,21 +112,22 @@ class Scaler:
             await asyncio.sleep(pause)
             late = max(late, loop.time() - due)
             busy = max(busy, self._pool.busy)
-        lag = await self._lag(store) if busy >= self._pool.slots else 0.0
+        lag = await longest_wait(store, self._feeders()) if busy >= self._pool.slots else 0.0
         return Sample(busy=busy, lag=lag, saturated=late > _LATE or meter.is_spent())
 
-    async def _lag(self, store: Store) -> float:
-        """For how long the next job has waited, of the queues that let jobs start; in seconds."""
-        lags = [0.0]
-        for feeder in self._feeders():
-            if feeder.hungry:
-                try:
-                    waiting = await store.queues.page(feeder.queue, _WAITING, 0, 0, ascending=True)
-                except StoreError:
-                    # The feeder tells of it; nothing is known of the lag.
-                    continue
-                lags.extend((store.now_ms() - _ready_ms(job)) / 1000 for job in waiting)
-        return max(lags)
+
+async def longest_wait(store: Store, feeders: Iterable[Feeder]) -> float:
+    """For how long the next job has waited, of the queues that let jobs start; in seconds."""
+    lags = [0.0]
+    for feeder in feeders:
+        if feeder.hungry:
+            try:
+                waiting = await store.queues.page(feeder.queue, _WAITING, 0, 0, ascending=True)
+            except StoreError:
+                # The feeder tells of it; nothing is known of the lag.
+                continue
+            lags.extend((store.now_ms() - _ready_ms(job)) / 1000 for job in waiting)
+    return max(lags)
 
 
 def _ready_ms(job: JobRecord) -> int:

@@ -9,8 +9,7 @@ from toril.core.job import Job
 from toril.core.worker.interrupts import Interrupts
 from toril.core.worker.slots import Slots
 from toril.errors import JobCancelled, StoreError
-from toril.model.names import QueueRef
-from toril.store.contract import Store
+from toril.store.contract import Summons
 
 # Seconds of one wait for word; it is followed by the next.
 _WAIT = 10.0
@@ -21,7 +20,7 @@ _MOST_EARLY = 1000
 
 
 class CancelHearer:
-    """Ends the jobs of a queue that are cancelled while this worker has them.
+    """Ends the jobs that are cancelled while this worker has them.
 
     Args:
         slots: Where the jobs are.
@@ -53,9 +52,8 @@ class CancelHearer:
             if (job.id, job.token) in self._early:
                 self.cancel(job.id, job.token)
 
-    async def listen(self, store: Store, queue: QueueRef, owner: str) -> None:
-        """Hear of cancelled jobs whose tokens begin with ``owner``, until cancelled."""
-        summons = store.summons(queue, owner)
+    async def listen(self, summons: Summons) -> None:
+        """Hear of cancelled jobs, until cancelled."""
         pause = _FIRST_PAUSE
         try:
             while True:

@@ -19,10 +19,11 @@ from toril.core.worker.manual import ManualWorker
 from toril.core.worker.pool import Pool
 from toril.core.worker.queues import Queues
 from toril.core.worker.routes import Handlers
-from toril.core.worker.scaling import Scaler
+from toril.core.worker.scaling import Scaler, longest_wait
 from toril.core.worker.settings import WorkerOptions
 from toril.core.worker.shutdown import closing_on_signals
 from toril.core.worker.slots import LAST_WORDS, Slots
+from toril.core.worker.summons import CancelHearer
 from toril.core.worker.vitals import Vitals
 from toril.errors import StoreUnavailable
 from toril.model.autoscale import Autoscale
@@ -169,6 +170,7 @@ class Worker(ManualWorker):
         self._locks = LockKeeper(store, settings)
         runner = self._runner(access)
         runner.interrupts.give_up = self._give_up
+        cancels = CancelHearer(self._slots, runner.interrupts)
         means = Means(
             store,
             settings,
@@ -176,6 +178,7 @@ class Worker(ManualWorker):
             self._slots,
             self._pool,
             self._locks,
+            cancels,
             self._signals,
             self._vitals.tally,
             self.status,
@@ -183,6 +186,8 @@ class Worker(ManualWorker):
         for ref, weight in zip(self._refs, self._weights.values(), strict=True):
             lane = self._lanes[ref] = Lane(ref, self._link, means)
             self._pool.join(lane.feeder, weight)
+        for summons in store.summons({ref: lane.feeder.owner for ref, lane in self._lanes.items()}):
+            self._duties.begin(partial(cancels.listen, summons))
         if not settings.skip_lock_renewal:
             self._locks.start()
 
@@ -332,6 +337,13 @@ class Worker(ManualWorker):
         return self._vitals.status(
             list(self.queues), self.concurrency, held, self._slots.running, self.health
         )
+
+    async def lag(self) -> float:
+        """For how many seconds the next job of its queues has waited; 0 if none does, or none may start."""
+        if not self.is_running:
+            return 0.0
+        access = await self._link.open()
+        return await longest_wait(access.store, self._feeders())
 
     async def pause(self, *, wait: bool = True) -> None:
         """Take no more jobs; the queue and its other workers go on.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from toril.errors import StoreMisconfigured
 from toril.model.names import QueueRef
@@ -19,7 +19,7 @@ from toril.store.redis.limits import RedisLimits
 from toril.store.redis.queues import RedisQueues
 from toril.store.redis.removals import RedisRemovals
 from toril.store.redis.schedulers import RedisSchedulers
-from toril.store.redis.waiting import RedisRenewer, RedisSummons, RedisWaiter
+from toril.store.redis.waiting import RedisRenewer, RedisSummons, RedisWaiter, summons_key
 
 _logger = logging.getLogger(__name__)
 
@@ -109,9 +109,12 @@ class RedisStore:
         """An ear of its own for one worker."""
         return RedisWaiter(self._address, queue, worker)
 
-    def summons(self, queue: QueueRef, worker: str) -> RedisSummons:
-        """What calls the worker whose lock tokens begin with this."""
-        return RedisSummons(self._address, queue, worker)
+    def summons(self, owners: Mapping[QueueRef, str]) -> list[RedisSummons]:
+        """What calls the worker whose lock tokens begin so in its queues: in a cluster one for each slot."""
+        by_lane: dict[int, list[str]] = {}
+        for queue, owner in owners.items():
+            by_lane.setdefault(self.events.lane(queue), []).append(summons_key(queue, owner))
+        return [RedisSummons(self._address, keys) for keys in by_lane.values()]
 
     def renewer(self) -> RedisRenewer:
         """A renewer of locks for a thread."""

@@ -98,17 +98,22 @@ class RedisWaiter:
         await self._ear.close()
 
 
-class RedisSummons:
-    """Waits for word of cancelled jobs, which the cancel script puts into a list of their worker's own."""
+def summons_key(queue: QueueRef, owner: str) -> str:
+    """The list into which the cancel script puts word of jobs whose lock tokens begin with ``owner``."""
+    return f"{queue.base}toril:cancel:{owner}"
 
-    def __init__(self, address: Address, queue: QueueRef, worker: str) -> None:
+
+class RedisSummons:
+    """Waits for word of cancelled jobs in lists that are their worker's own."""
+
+    def __init__(self, address: Address, keys: Sequence[str]) -> None:
         self._ear = Ear(address, "toril-summons")
-        self._key = f"{queue.base}toril:cancel:{worker}"
+        self._keys = keys
 
     async def wait(self, timeout: float) -> tuple[str, str] | None:
         """The token and the id of a cancelled job, or ``None`` after about ``timeout`` seconds."""
         timeout = min(max(timeout, _SHORTEST), _LONGEST)
-        word = await self._ear.ask(timeout, "BLPOP", self._key, f"{timeout:.3f}")
+        word = await self._ear.ask(timeout, "BLPOP", *self._keys, f"{timeout:.3f}")
         if not word:
             return None
         token, _, id = word[1].decode().partition(" ")

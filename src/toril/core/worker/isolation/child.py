@@ -20,9 +20,9 @@ from toril.core.worker.isolation.calling import ChildHandler, ChildLoop
 from toril.core.worker.isolation.channel import Channel
 from toril.core.worker.isolation.failures import failure_of
 from toril.core.worker.isolation.main_module import load_main
-from toril.core.worker.isolation.memory import resident_bytes
 from toril.core.worker.isolation.messages import Done, Failed, NotReady, Ready, Setup
 from toril.core.worker.isolation.running import Running
+from toril.core.worker.memory import resident_bytes
 
 _logger = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from toril.core.worker.isolation.messages import Setup, packed
 from toril.core.worker.isolation.options import ChildHook, ChildOptions
 from toril.core.worker.isolation.process import ChildProcess
 from toril.core.worker.signature import wants_of
+from toril.errors import SoftTimeout
 
 # Seconds to wait after a child that could not start; twice as long after each further one, up to the longest.
 _FIRST_PAUSE = 0.1
@@ -62,9 +63,12 @@ class ChildPool:
 
     async def run(self, handler: int, job: Job) -> Any:
         """Run a job in a child; see ``ChildProcess.run``."""
-        child = self._warm() or await self._started()
+        child, late = self._warm(), None
+        if child is None:
+            late = await self._pause()
+            child = self._started()
         try:
-            return await child.run(handler, job)
+            return await child.run(handler, job, late)
         finally:
             if child.usable:
                 self._idle.append(child)
@@ -81,9 +85,20 @@ class ChildPool:
                 return child
         return None
 
-    async def _started(self) -> ChildProcess:
+    async def _pause(self) -> SoftTimeout | None:
+        """Wait, if starts have failed; answers a soft timeout that is yet to be heard."""
+        late: SoftTimeout | None = None
         if self._bad_starts:
-            await asyncio.sleep(min(_FIRST_PAUSE * 2 ** (self._bad_starts - 1), _LONGEST_PAUSE))
+            loop = asyncio.get_running_loop()
+            ends = loop.time() + min(_FIRST_PAUSE * 2 ** (self._bad_starts - 1), _LONGEST_PAUSE)
+            while (left := ends - loop.time()) > 0:
+                try:
+                    await asyncio.sleep(left)
+                except SoftTimeout as error:
+                    late = error
+        return late
+
+    def _started(self) -> ChildProcess:
         self._children = {child for child in self._children if not child.ended.is_set()}
         child = ChildProcess(self._options.grace)
         self._children.add(child)

@@ -195,16 +195,19 @@ class ChildProcess(asyncio.Protocol):
 
     # --- a job ---
 
-    async def run(self, handler: int, job: Job) -> Any:
+    async def run(self, handler: int, job: Job, late: SoftTimeout | None = None) -> Any:
         """Run a job; answers what its handler returns, raises what it raises.
 
-        Returns, even if cancelled, when the child is getting ready, idle, or gone; only who is cancelled once
-        more while the handler still has time to end does not wait for it, but kills the child.
+        A soft timeout that came in the wait before this (``late``), or comes before the child is ready, is
+        handed on to the handler. Returns, even if cancelled, when the child is getting ready, idle, or gone;
+        only who is cancelled once more while the handler still has time to end does not wait for it, but
+        kills the child.
 
         Raises:
             ChildProcessDied: The child did.
         """
-        late = None if self.started else await self._getting_ready()
+        if not self.started:
+            late = await self._getting_ready() or late
         reply = self._reply = self._loop.create_future()
         self._job = job
         if self._obituary is not None:
