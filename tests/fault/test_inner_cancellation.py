@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.support.factories import WorkerStarter
+from tests.support.factories import WorkerFactory, WorkerStarter
 from toril import BlockingJob, Job, JobFailed, Queue
 
 
@@ -168,3 +168,20 @@ async def test_a_thread_that_raises_it_fails_its_job_and_nothing_else(
     with pytest.raises(JobFailed):
         await job.result(timeout=5)
     assert await is_alive(queue)
+
+
+async def test_a_cancellation_that_no_wait_has_raised_reaches_no_other_job(
+    queue: Queue, new_worker: WorkerFactory
+) -> None:
+    async def cancel_and_return(job: Job) -> str:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        return "done"
+
+    worker = new_worker({"odd": cancel_and_return, "fine": fine}, concurrency=8)
+    jobs = await queue.add_many([("odd" if n % 2 else "fine", n) for n in range(32)])
+    await worker.start()
+
+    results = [await job.result(timeout=5) for job in jobs if isinstance(job, Job)]
+    assert results == [0, "done"] * 16

@@ -186,7 +186,7 @@ async def test_a_running_thread_is_told(queue: Queue, start_worker: WorkerStarte
 
     await eventually(job.is_failed)
     await job.refresh()
-    assert ended.is_set()
+    await eventually(ended.is_set)
     assert job.failed_reason == "cancelled"
 
 

@@ -66,8 +66,10 @@ class Feeder:
         self._alarm = Alarm(self._alarmed)
         self._words = 0
         self._under_way = 0
+        # Jobs whose settlement is under way.
+        self._sent = 0
         self._courier = Courier(store, queue, settings.run_retry_delay, self._lost)
-        # Calls that whoever carried them had to leave.
+        # Calls that whoever carried them had to leave, and those that one had to be parted into.
         self._left: deque[Call] = deque()
         self._beside: set[asyncio.Task[None]] = set()
         self.held: int = 0
@@ -81,6 +83,11 @@ class Feeder:
     def deaf_since(self) -> float | None:
         """Monotonic time at which the server stopped answering, or ``None``."""
         return self._courier.deaf_since
+
+    @property
+    def unsettled(self) -> int:
+        """Jobs that were taken and whose settlement was not answered yet."""
+        return self.held + self._sent
 
     @property
     def resting(self) -> bool:
@@ -111,30 +118,23 @@ class Feeder:
         """What a slot shall do between two jobs, if anything.
 
         Who ends the last job that is held carries the call itself: nobody else has anything to add to it, and
-        to wake the feeder for it would take longer.
+        to wake the feeder for it would take longer. With no job to come, there is nothing to hurry for.
         """
-        if not self._under_way and len(self._done) == self.held and (call := self._next_call()):
+        is_last = self.taking and not self._under_way and len(self._done) == self.held
+        if is_last and (call := self._next_call()):
             return self._carry(call)
         self._look_at_done()
         return None
 
     async def _carry(self, call: Call) -> None:
-        slot = asyncio.current_task()
-        assert slot is not None
-        self._beside.add(slot)
         try:
             await self._carry_out(call)
-        except asyncio.CancelledError:
-            # The slot was meant, not the call: that may have been made, and its answer is to be had still.
-            call.again = True
-            self._begin(call)
-            self._left.append(call)
-            self._work.set()
-            raise
+        except Exception as error:
+            # The slot is not to blame.
+            self._slots.report(error)
         finally:
-            self._beside.discard(slot)
-        if self._done or not self.held or self._wanted():
-            self._work.set()
+            if self._done or not self.held or self._wanted():
+                self._work.set()
 
     def _look_at_done(self) -> None:
         """With a call under way, what is done waits for its answer, unless that is enough for another one."""
@@ -229,8 +229,15 @@ class Feeder:
 
     def _begin(self, call: Call) -> None:
         self._under_way += 1
+        self._sent += len(call.settlings)
         if call.claim:
             self.asked += call.claim.count
+
+    def _end(self, call: Call) -> None:
+        self._under_way -= 1
+        self._sent -= len(call.settlings)
+        if call.claim:
+            self.asked -= call.claim.count
 
     def _wanted(self) -> int:
         if not self._hopeful or self._limited or not self.taking:
@@ -260,13 +267,17 @@ class Feeder:
     async def _carry_out(self, call: Call) -> None:
         try:
             settled = await self._courier.take(call)
+        except asyncio.CancelledError:
+            # The carrier was meant, not the call: that may have been made, and its answer is to be had.
+            call.again = True
+            self._left.append(call)
+            self._work.set()
+            raise
         except Exception as error:
-            await self._carry_out_apart(call, error)
+            self._end(call)
+            self._part(call, error)
             return
-        finally:
-            self._under_way -= 1
-            if call.claim:
-                self.asked -= call.claim.count
+        self._end(call)
         if call.claim is not None:
             self._receive(settled.taken, call.claim, call.words)
         for settling, answer in zip(call.settlings, settled.answers, strict=True):
@@ -286,7 +297,7 @@ class Feeder:
         with suppress(StoreError):
             await self._store.limits.wake(self.queue, always=a_word)
 
-    async def _carry_out_apart(self, call: Call, error: Exception) -> None:
+    def _part(self, call: Call, error: Exception) -> None:
         """One settlement can't even be sent; the others must not be lost with it."""
         if len(call.settlings) <= 1:
             self._slots.report(error)
@@ -296,7 +307,8 @@ class Feeder:
         for settling in call.settlings:
             alone = Call([settling], None, call.at_ms, again=True)
             self._begin(alone)
-            await self._carry_out(alone)
+            self._left.append(alone)
+        self._work.set()
 
     def _lost(self, error: StoreError, is_news: bool) -> None:
         """The server does not answer; said once, until it answers again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from toril.core.job import Job
@@ -97,14 +98,14 @@ class Slots:
             if self.running.pop(job, None) is None:
                 # The slot was given up.
                 return
-            _forget_cancels(task)
+            if task.cancelling():
+                await _forget_cancels(task)
             before_next = self.go_on(job)
-            if before_next is not None:
-                await before_next
-            elif loop.time() > turn_ends:
-                await asyncio.sleep(0)
-            else:
-                continue
+            if before_next is None:
+                if loop.time() <= turn_ends:
+                    continue
+                before_next = asyncio.sleep(0)
+            await before_next
             turn_ends = loop.time() + _TURN
 
     def give_up(self, job: Job) -> None:
@@ -137,7 +138,14 @@ class Slots:
         return unfinished
 
 
-def _forget_cancels(task: asyncio.Task[Any]) -> None:
+async def _forget_cancels(task: asyncio.Task[Any]) -> None:
     """Handlers that cancel their own task cancel a slot; the jobs after it shall not notice."""
+    theirs = task.cancelling()
+    with suppress(asyncio.CancelledError):
+        # What no wait has raised so far, the next one would.
+        await asyncio.sleep(0)
+    is_meant = task.cancelling() > theirs
     while task.cancelling():
         task.uncancel()
+    if is_meant:
+        task.cancel()

@@ -269,8 +269,8 @@ class Worker(ManualWorker):
             async with asyncio.timeout(SILENCE):
                 await all_idle(feeders)
         except TimeoutError:
-            held = sum(feeder.held for feeder in feeders)
-            text = f"the server is silent; {held} jobs could not be settled and will be found as stalled"
+            unsettled = sum(feeder.unsettled for feeder in feeders)
+            text = f"the server is silent; {unsettled} jobs could not be settled and will be found as stalled"
             self.report(StoreUnavailable(text))
 
     def _feeders(self) -> list[Feeder]:
