@@ -4,10 +4,11 @@
 --- A job is { name, data, opts, timestamp, ... }, as for `add`.
 --- @args    jobs producer request again
 --- @returns a list of ids
---- @include "receipt"
+--- @include "receipt_kept"
 
 local call = redis.call
 if again == '1' then
+  --- @include "receipt"
   local answers = find_receipt(base, producer, request)
   if answers then
     return answers
@@ -43,6 +44,6 @@ if open then
   call('ZADD', base .. 'marker', 0, '0')
 end
 if producer ~= '' then
-  keep_receipt(base, producer, request, ids)
+  write_receipt(base, producer, { request, false, last, #batch })
 end
 return ids

@@ -1,8 +1,15 @@
---- A receipt makes an add safe to repeat: what a producer's last call answered, for a minute. A producer
---- has one call under way at a time in each queue, so one short key a producer is enough. Of jobs that
---- existed only the ids are kept: their fields may be large, and are there to be read again.
+--- Keeping receipts of adds, and finding them; see `receipt_kept`. Of jobs that existed only the ids are kept:
+--- their fields may be large, and are there to be read again.
+--- @include "receipt_kept"
 
-local RECEIPT_MS = 60000
+--- So many ids that follow one another, from the one after `last` on.
+local function ids_from(last, count)
+  local ids = {}
+  for i = 1, count do
+    ids[i] = string.format('%.0f', last + i)
+  end
+  return ids
+end
 
 --- The answer of this very request, if it was carried out before.
 local function find_receipt(base, producer, request)
@@ -10,7 +17,7 @@ local function find_receipt(base, producer, request)
   if receipt then
     local known = cmsgpack.unpack(receipt)
     if known[1] == request then
-      return known[2]
+      return known[2] or ids_from(known[3], known[4])
     end
   end
   return nil
@@ -21,5 +28,5 @@ local function keep_receipt(base, producer, request, answers)
   for i, answer in ipairs(answers) do
     kept[i] = type(answer) == 'table' and { answer[1] } or answer
   end
-  redis.call('SET', base .. 'toril:sent:' .. producer, cmsgpack.pack({ request, kept }), 'PX', RECEIPT_MS)
+  write_receipt(base, producer, { request, kept })
 end
