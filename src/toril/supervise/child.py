@@ -37,11 +37,11 @@ class Child:
     def __init__(
         self, process: asyncio.subprocess.Process, link: Link, hear: Callable[[Report], None]
     ) -> None:
-        self.ready = False
-        self.drained = False
-        self.crashed_early = False
-        self.leaving = asyncio.Event()
-        self.decided = asyncio.Event()
+        self.ready: bool = False
+        self.drained: bool = False
+        self.crashed_early: bool = False
+        self.leaving: asyncio.Event = asyncio.Event()
+        self.decided: asyncio.Event = asyncio.Event()
         self._process = process
         self._link = link
         self._hear = hear

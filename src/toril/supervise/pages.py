@@ -39,7 +39,7 @@ class View:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.ready = False
+        self.ready: bool = False
         self.workers: list[WorkerStatus] = []
         self.loads: list[Sample] = []
 

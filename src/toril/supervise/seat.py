@@ -41,8 +41,8 @@ class Seat:
         self, plan: Plan, number: int, hear: Callable[[Report], None], *, hopeful: bool = False
     ) -> None:
         self.number = number
-        self.view = View(number)
-        self.restarts = 0
+        self.view: View = View(number)
+        self.restarts: int = 0
         self._plan = plan
         self._hear = hear
         self._child: Child | None = None

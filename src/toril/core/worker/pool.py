@@ -65,7 +65,7 @@ class Pool:
     @slots.setter
     def slots(self, slots: int) -> None:
         self._slots = slots
-        self.share = min(MOST_A_CALL, (slots + 1) // 2)
+        self.share: int = min(MOST_A_CALL, (slots + 1) // 2)
 
     def join(self, eater: Eater, weight: float) -> None:
         """One more feeder draws on the slots."""

@@ -23,9 +23,9 @@ class Tally:
 
     def __init__(self) -> None:
         self.names: defaultdict[bytes, int] = defaultdict(int)
-        self.failed = 0
+        self.failed: int = 0
         self.error: str | None = None
-        self.error_at = 0.0
+        self.error_at: float = 0.0
         self._before = 0
 
     @property

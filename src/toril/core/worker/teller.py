@@ -37,7 +37,7 @@ class Teller:
     def __init__(self, queue: QueueRef, signals: Signals, tally: Tally | None = None) -> None:
         self.queue = queue
         self.signals = signals
-        self.tally = tally or Tally()
+        self.tally: Tally = tally or Tally()
 
     def report(self, error: BaseException) -> None:
         """Tell of an error that is nobody's job; logged when no one listens."""

@@ -46,7 +46,7 @@ class Vitals:
     """
 
     def __init__(self, id: str, name: str | None, interval_ms: int, now_ms: Callable[[], int]) -> None:
-        self.tally = Tally()
+        self.tally: Tally = Tally()
         self.now_ms = now_ms
         self._id = id
         self._name = name

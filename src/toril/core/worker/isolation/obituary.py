@@ -23,6 +23,7 @@ class Will:
     """
 
     def __init__(self) -> None:
+        self.file: int
         self.file, path = tempfile.mkstemp()
         Path(path).unlink()
 
