@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 from typer.main import get_command
 
 from toril.cli.app import app
@@ -26,7 +27,6 @@ def text_of(name: str) -> str:
 
 
 def manifest() -> Any:
-    yaml: Any = pytest.importorskip("yaml", reason="PyYAML comes with the extra docs")
     return yaml.safe_load(text_of("kubernetes.yaml"))
 
 
