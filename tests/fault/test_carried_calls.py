@@ -83,7 +83,10 @@ async def test_a_fault_while_an_answer_is_read_is_told_and_costs_no_slot(
 async def test_a_server_that_is_silent_keeps_no_slot_of_a_worker_that_closes(
     queue: Queue, new_worker: WorkerFactory, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    begun = asyncio.Event()
+
     async def handler(job: Job) -> str:
+        begun.set()
         with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
         return "saved"
@@ -93,14 +96,14 @@ async def test_a_server_that_is_silent_keeps_no_slot_of_a_worker_that_closes(
     worker = new_worker(handler, url=proxy.url)
     worker.on("error", errors.append)
     await worker.start()
-    job = await queue.add("work")
-    await eventually(job.is_active)
+    await queue.add("work")
+    await asyncio.wait_for(begun.wait(), 10)
     proxy.freeze()
     loop = asyncio.get_running_loop()
-    begun = loop.time()
+    frozen = loop.time()
     await worker.close(force=True)
 
-    assert loop.time() - begun < LAST_WORDS
+    assert loop.time() - frozen < LAST_WORDS
     assert [str(error) for error in errors] == [
         "the server is silent; 1 jobs could not be settled and will be found as stalled"
     ]
