@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -197,7 +199,9 @@ async def test_a_worker_closes_that_had_not_even_room_for_a_pipe(
 
     worker = await start_worker(handlers.pid, isolation="process")
     with monkeypatch.context() as patched:
-        patched.setattr("toril.core.worker.isolation.process.socket.socketpair", full)
+        # Not in the module itself: other threads make loops, which need pairs of their own.
+        without = SimpleNamespace(**{**vars(socket), "socketpair": full})
+        patched.setattr("toril.core.worker.isolation.process.socket", without)
         assert "could not start: [Errno 24] Too many open files" in (await failure(queue)).reason
 
     async with asyncio.timeout(PATIENCE):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from toril.core.job import Job
 from toril.core.worker.handler import Handler, HandlerCall, is_async
 from toril.core.worker.inject.injector import Injector
 from toril.core.worker.isolation.choice import Choice, check_served, choose
-from toril.core.worker.isolation.pool import ChildPool, ProcessCall
+from toril.core.worker.isolation.options import ChildOptions
 from toril.core.worker.settings import Settings
 from toril.core.worker.signature import check_callable
 from toril.core.worker.threads import HandlerThreads
+
+if TYPE_CHECKING:
+    from toril.core.worker.isolation.pool import ChildPool
 
 
 class Call(Protocol):
@@ -40,8 +43,19 @@ class Homes:
         self.isolation: Choice = settings.isolation
         self._injector = Injector() if injector is None else injector
         self._threads = HandlerThreads()
-        self._children = ChildPool(settings.children, self._injector)
+        self._child_options = settings.children
+        self._children: ChildPool | None = None
+        if settings.children != ChildOptions():
+            self._child_pool()
         self._names: set[str] = set()
+
+    def _child_pool(self) -> ChildPool:
+        """Made when it is needed: what it imports takes a tenth of the time that a worker takes to import."""
+        if self._children is None:
+            from toril.core.worker.isolation.pool import ChildPool
+
+            self._children = ChildPool(self._child_options, self._injector)
+        return self._children
 
     def call_of(self, handler: Handler, name: str, option: str) -> Call:
         """A handler for the jobs of a name, ready to be called where it is to run.
@@ -53,7 +67,9 @@ class Homes:
         check_callable(handler, option)
         way = choose(self.isolation, name, is_async=is_async(handler), option=option, handler=handler)
         if way == "process":
-            return ProcessCall(handler, self._children, option)
+            from toril.core.worker.isolation.pool import ProcessCall
+
+            return ProcessCall(handler, self._child_pool(), option)
         return HandlerCall(handler, self._threads, option, self._injector)
 
     def check_names(self) -> None:
@@ -67,4 +83,5 @@ class Homes:
     async def close(self) -> None:
         """Let idle threads and children end."""
         self._threads.close()
-        await self._children.close()
+        if self._children is not None:
+            await self._children.close()
