@@ -188,16 +188,17 @@ async def test_a_thread_that_does_not_listen_loses_its_slot(
 
 
 async def test_a_thread_is_told_that_its_worker_closes(queue: Queue, start_worker: WorkerStarter) -> None:
-    left = threading.Event()
+    begun, left = threading.Event(), threading.Event()
 
     def handler(job: BlockingJob) -> None:
+        begun.set()
         job.cancelled.wait(10)
         left.set()
         job.check_cancelled()
 
     worker = await start_worker(handler)
     job = await queue.add("slow")
-    await eventually(job.is_active)
+    await eventually(begun.is_set)
 
     await worker.close(force=True)
 
