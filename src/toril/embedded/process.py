@@ -48,10 +48,6 @@ class State(Enum):
     UNREACHABLE = auto()
 
 
-# Freed pieces that the server's allocator keeps at hand for each size.
-_TUNABLE = "glibc.malloc.tcache_count=20000"
-
-
 def start(home: Home, socket_path: Path, lock: FileLock, deadline: Deadline) -> None:
     """Start the server and wait until it answers.
 
@@ -173,7 +169,6 @@ def _spawn(home: Home, socket_path: Path, lock: FileLock) -> subprocess.Popen[by
                 stdout=log,
                 stderr=log,
                 cwd=home.data,
-                env=_environment(),
                 start_new_session=True,
                 pass_fds=(lock.fd,),
             )
@@ -204,16 +199,6 @@ def _command(binary: Path, home: Home, socket_path: Path) -> list[str]:
         "io-threads": "1",
     }
     return [str(binary), *(word for name, value in options.items() for word in (f"--{name}", value))]
-
-
-def _environment() -> dict[str, str]:
-    """Ours, with room for many freed pieces of each size: jobs come and go in the same few sizes.
-
-    The allocator of the C library keeps seven by default, and then looks for neighbours to join, for a sixth
-    of the server's time. It has no such setting elsewhere than with glibc, where nobody heeds this one.
-    """
-    settings = [_TUNABLE, *filter(None, [os.environ.get("GLIBC_TUNABLES")])]
-    return {**os.environ, "GLIBC_TUNABLES": ":".join(settings)}
 
 
 def _ended_at_start(home: Home, process: subprocess.Popen[bytes], said_before: int) -> EmbeddedServerError:

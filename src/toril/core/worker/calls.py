@@ -23,6 +23,8 @@ class Fed(Protocol):
 
     @property
     def behind(self) -> bool: ...
+    @property
+    def running(self) -> int: ...
     def start_jobs(self, records: Sequence[JobRecord]) -> None: ...
     def settled(self, settling: Settling, answer: Any) -> None: ...
     def unsettled(self, settling: Settling) -> None: ...
@@ -40,11 +42,11 @@ class Call(msgspec.Struct):
     again: bool = False
 
 
-def take_load(done: deque[Settling]) -> tuple[list[Settling], bool]:
+def take_load(done: deque[Settling], most: int) -> tuple[list[Settling], bool]:
     """Take as many settlements from the front as one call carries, and say whether one has met a limit."""
     settlings: list[Settling] = []
     weight, limited = 0, False
-    for _ in range(min(len(done), MOST_A_CALL)):
+    for _ in range(min(len(done), most)):
         settling = done.popleft()
         settlings.append(settling)
         limited = limited or settling.limited

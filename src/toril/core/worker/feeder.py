@@ -1,8 +1,9 @@
 """The feeder: settles what the slots have run and takes new jobs for all free slots, in the same call.
 
 What comes in while a call is under way rides in the next one. When that is half of all there is, it goes at
-once: the server works on one half while the other is run. A server that is far away gets more calls, each as
-large as a call may be. While nothing is to be had, a listener with a connection of its own waits for word.
+once: the server works on one half while the other is run. While most slots wait in handlers, small parts go one
+after the other. A server that is far away gets more calls, each as large as a call may be. While nothing is to be
+had, a listener with a connection of its own waits for word.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class Feeder:
         """With a call under way, what is done waits for its answer, unless that is enough for another one."""
         if not self._under_way:
             self._work.set()
-        elif len(self._done) >= self._pool.share:
+        elif self._is_enough():
             self._call_beside()
 
     def forget(self) -> None:
@@ -210,7 +211,7 @@ class Feeder:
         self._work.set()
 
     def _next_call(self) -> Call | None:
-        settlings, limited = take_load(self._done)
+        settlings, limited = take_load(self._done, self._portion())
         if settlings:
             self.held -= len(settlings)
             # What is given up may be all that kept the queue from letting another job start.
@@ -246,7 +247,20 @@ class Feeder:
 
     def _is_full(self) -> bool:
         """Whether a call would carry as many jobs as it may, there or back."""
-        return len(self._done) >= self._pool.share or self._has_room()
+        return self._is_enough() or self._has_room()
+
+    def _is_enough(self) -> bool:
+        done = len(self._done)
+        return done >= self._pool.share or (done >= self._pool.part and self._slots_wait())
+
+    def _portion(self) -> int:
+        """How many jobs a call settles at most."""
+        is_little = len(self._done) < self._pool.share and self._slots_wait()
+        return self._pool.part if is_little else MOST_A_CALL
+
+    def _slots_wait(self) -> bool:
+        """Whether most slots are in handlers: what ended together shall not go on together for ever then."""
+        return 2 * self._slots.running > self._pool.slots
 
     def _has_room(self) -> bool:
         """Whether slots for a whole call are free, and really are: what is there was got to by a slot."""

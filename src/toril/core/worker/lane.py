@@ -123,6 +123,11 @@ class Lane:
         """Whether jobs that were handed to the slots were not begun yet."""
         return self._slots.behind
 
+    @property
+    def running(self) -> int:
+        """How many handlers run, those of other lanes too."""
+        return len(self._slots.running)
+
     def start_jobs(self, records: Sequence[JobRecord]) -> None:
         """Hand jobs that were taken to the slots."""
         jobs = [Job.of(record, self._link) for record in records]

@@ -10,6 +10,10 @@ import msgspec
 from toril.core.worker.calls import MOST_A_CALL
 from toril.core.worker.fair import DEALS, Grant, Policy, Want
 
+# Jobs that begin in so many parts end in so many. Smaller ones cost more than they bring, and of more slots a
+# whole call is a small part as well.
+_PARTS, _LEAST_PART, _MOST_IN_PARTS = 8, 10, 4 * MOST_A_CALL
+
 
 class Eater(Protocol):
     """A feeder, as far as the pool is concerned.
@@ -47,6 +51,7 @@ class Pool:
     Attributes:
         slots: How many there are; whoever changes it lets the feeders look.
         share: Jobs in a call: two halves of the slots alternate, one runs while the other is settled.
+        part: Jobs in a call while most slots wait in their handlers.
         shared: Whether there are several feeders. If not, what is told of jobs and changes means nothing.
     """
 
@@ -66,6 +71,7 @@ class Pool:
     def slots(self, slots: int) -> None:
         self._slots = slots
         self.share: int = min(MOST_A_CALL, (slots + 1) // 2)
+        self.part: int = max(slots // _PARTS, _LEAST_PART) if slots <= _MOST_IN_PARTS else self.share
 
     def join(self, eater: Eater, weight: float) -> None:
         """One more feeder draws on the slots."""

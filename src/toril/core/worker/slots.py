@@ -102,7 +102,7 @@ class Slots:
                 await _forget_cancels(task)
             before_next = self.go_on(job)
             if before_next is None:
-                if loop.time() <= turn_ends:
+                if not self._inbox or loop.time() <= turn_ends:
                     continue
                 before_next = asyncio.sleep(0)
             await before_next
