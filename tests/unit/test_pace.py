@@ -19,6 +19,7 @@ def test_a_far_server_has_room_for_more(seconds: float, room: int) -> None:
     pace.took(seconds)
 
     assert pace.room == room
+    assert pace.is_near == (room == 2)
 
 
 def test_the_quickest_call_counts_however_busy_the_server_is() -> None:

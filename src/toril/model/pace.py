@@ -27,6 +27,11 @@ class Pace:
         """How many calls may be under way at once."""
         return _FEWEST if self._quickest == math.inf else min(_FEWEST + int(self._quickest / _A_CALL), _MOST)
 
+    @property
+    def is_near(self) -> bool:
+        """Whether the way to the server and back takes less than the server does."""
+        return self.room == _FEWEST
+
     def took(self, seconds: float) -> None:
         """A call was answered; the quickest one tells how far the server is away, even if it is busy now."""
         if seconds < self._quickest:

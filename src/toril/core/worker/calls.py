@@ -42,16 +42,15 @@ class Call(msgspec.Struct):
     again: bool = False
 
 
-def take_load(done: deque[Settling], most: int) -> tuple[list[Settling], bool]:
-    """Take as many settlements from the front as one call carries, and say whether one has met a limit."""
+def take_load(done: deque[Settling], most: int) -> list[Settling]:
+    """Take as many settlements from the front as one call carries."""
     settlings: list[Settling] = []
-    weight, limited = 0, False
+    weight = 0
     for _ in range(min(len(done), most)):
         settling = done.popleft()
         settlings.append(settling)
-        limited = limited or settling.limited
         if isinstance(settling.settlement, Finish):
             weight += len(settling.settlement.value)
             if weight >= _HEAVIEST_CALL:
                 break
-    return settlings, limited
+    return settlings

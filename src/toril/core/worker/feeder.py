@@ -108,12 +108,15 @@ class Feeder:
 
     def settle(self, settling: Settling) -> None:
         """A job has come to its end."""
-        self._done.append(settling)
+        self.done(settling)
         self._look_at_done()
 
     def done(self, settling: Settling) -> None:
         """A slot is through with a job; what is to be done about that, it hears by ``go_on``."""
         self._done.append(settling)
+        if settling.limited:
+            # Its answer says for how long nothing is to be taken.
+            self._limited = True
 
     def go_on(self, _job: Job) -> Awaitable[None] | None:
         """What a slot shall do between two jobs, if anything.
@@ -211,14 +214,13 @@ class Feeder:
         self._work.set()
 
     def _next_call(self) -> Call | None:
-        settlings, limited = take_load(self._done, self._portion())
+        settlings = take_load(self._done, self._portion())
         if settlings:
             self.held -= len(settlings)
             # What is given up may be all that kept the queue from letting another job start.
             self._hopeful = True
             self._words += 1
-        # After a limit was met, the answer says for how long nothing is to be taken.
-        wanted = 0 if limited else self._wanted()
+        wanted = self._wanted()
         if not settlings and not wanted:
             return None
         claim = self._claim(wanted) if wanted else None
@@ -241,9 +243,8 @@ class Feeder:
             self.asked -= call.claim.count
 
     def _wanted(self) -> int:
-        if not self._hopeful or self._limited or not self.taking:
-            return 0
-        return min(self._pool.room(self), self._pool.share)
+        may_take = self._hopeful and self.taking and not self._limited
+        return min(self._pool.room(self), self._pool.share) if may_take else 0
 
     def _is_full(self) -> bool:
         """Whether a call would carry as many jobs as it may, there or back."""
@@ -254,13 +255,12 @@ class Feeder:
         return done >= self._pool.share or (done >= self._pool.part and self._slots_wait())
 
     def _portion(self) -> int:
-        """How many jobs a call settles at most."""
-        is_little = len(self._done) < self._pool.share and self._slots_wait()
-        return self._pool.part if is_little else MOST_A_CALL
+        """How many jobs a call settles at most: those that wait for one answer end together again."""
+        return self._pool.part if len(self._done) < self._pool.share and self._slots_wait() else MOST_A_CALL
 
     def _slots_wait(self) -> bool:
-        """Whether most slots are in handlers: what ended together shall not go on together for ever then."""
-        return 2 * self._slots.running > self._pool.slots
+        """Whether most slots are in handlers, and a near server has time for calls that bring them jobs."""
+        return self.taking and 2 * self._slots.running > self._pool.slots and self._courier.pace.is_near
 
     def _has_room(self) -> bool:
         """Whether slots for a whole call are free, and really are: what is there was got to by a slot."""
@@ -316,6 +316,8 @@ class Feeder:
         if len(call.settlings) <= 1:
             self._slots.report(error)
             for settling in call.settlings:
+                if settling.limited:
+                    self._rest(0)
                 self._slots.unsettled(settling)
             return
         for settling in call.settlings:
