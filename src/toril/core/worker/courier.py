@@ -11,7 +11,7 @@ from toril.errors import StoreError
 from toril.model.names import QueueRef
 from toril.model.pace import Pace
 from toril.store.contract import Store
-from toril.store.values import Settled
+from toril.store.values import Claim, Settled, Taken
 
 #: Seconds between the first tries when the server does not answer; the longest is `run_retry_delay`.
 FIRST_PAUSE = 0.1
@@ -51,6 +51,7 @@ class Courier:
 
     async def take(self, call: Call) -> Settled:
         """Ask until there is an answer; the same call again is answered as if it were the first."""
+        asked = time.monotonic()
         settlements = [settling.settlement for settling in call.settlings if settling.settlement is not None]
         pause = FIRST_PAUSE
         while True:
@@ -59,6 +60,8 @@ class Courier:
                 settled = await self._store.jobs.settle(
                     self._queue, settlements, call.claim, at_ms=call.at_ms, again=call.again
                 )
+                if call.claim is not None and time.monotonic() - asked >= call.claim.lock_ms / 1000:
+                    await self._keep_ours(settled.taken, call.claim)
             except StoreError as error:
                 self.lost("calls", error)
                 call.again = True
@@ -72,6 +75,13 @@ class Courier:
                 self.found("calls")
                 self.pace.took(time.monotonic() - begun)
                 return settled
+
+    async def _keep_ours(self, taken: Taken, claim: Claim) -> None:
+        """The answer came when the locks were over: what others have found since is not ours to run."""
+        locks = [(job.id, job.token) for job in taken.jobs]
+        lost = set(await self._store.jobs.renew(self._queue, locks, claim.lock_ms)) if locks else ()
+        taken.jobs = [job for job in taken.jobs if job.id not in lost]
+        taken.more = taken.more or bool(lost)
 
     def lost(self, who: str, error: StoreError) -> None:
         """The server does not answer."""

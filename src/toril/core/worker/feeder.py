@@ -1,8 +1,8 @@
 """The feeder: settles what the slots have run and takes new jobs for all free slots, in the same call.
 
 What comes in while a call is under way rides in the next one. When that is half of all there is, it goes at
-once: the server works on one half while the other is run. While most slots wait in handlers, small parts go one
-after the other. A server that is far away gets more calls, each as large as a call may be. While nothing is to be
+once: the server works on one half while the other is run. While most slots wait in handlers, small parts go
+instead. A server that is far away gets more calls, each as large as a call may be. While nothing is to be
 had, a listener with a connection of its own waits for word.
 """
 
