@@ -82,6 +82,16 @@ def test_health_pages(serve: Serve, mail: toril.sync.Queue) -> None:
     assert "\n# TYPE toril_process_resident_bytes gauge\n" in text
 
 
+def test_an_address_of_another_machine(serve: Serve) -> None:
+    service = serve("shop:shop", "--health-port", "192.0.2.1:9000")
+
+    assert service.exit_code() == 2
+    assert service.lines == [
+        "toril: health_port='192.0.2.1:9000': can't be listened to (Cannot assign requested address); "
+        "name this machine, or give one of its addresses"
+    ]
+
+
 def test_a_port_that_is_in_use(serve: Serve) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])

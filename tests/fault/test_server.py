@@ -54,6 +54,20 @@ async def test_nothing_is_lost_when_the_server_is_killed(
     assert sum(runs.counts.values()) == 60
 
 
+async def test_an_outage_is_logged_in_lines_without_tracebacks(
+    server: OwnServer, start_worker: WorkerStarter, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = await start_worker(Runs(), url=server.url)
+    server.kill()
+    await eventually(lambda: worker.health != "healthy")
+    await eventually(lambda: "worker error" in caplog.text)
+
+    records = [one for one in caplog.records if one.message == "worker error"]
+    assert all(one.exc_info is None for one in records)
+    assert all(vars(one)["error"].startswith("StoreUnavailable: ") for one in records)
+    server.start()
+
+
 async def _all_completed(queue: Queue, count: int) -> bool:
     try:
         return await queue.get_completed_count() == count

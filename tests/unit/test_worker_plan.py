@@ -84,6 +84,9 @@ def test_a_plan_reaches_processes_as_it_is() -> None:
         *((place_of, text) for text in ("", "x", "65536", "host:", "-1")),
         *((process_range, text) for text in ("", "0", "two", "-1", "1.5", "1-", "0-2", "1-2-3")),
         (process_range, "4-2"),
+        (process_range, "100000"),
+        (process_range, "1-1001"),
+        (process_range, "9" * 5000),
     ],
 )
 def test_what_can_not_be_read_is_named(read: Callable[[str], Any], text: str) -> None:
@@ -97,7 +100,7 @@ def test_what_can_not_be_read_is_named(read: Callable[[str], Any], text: str) ->
 def test_contradictions() -> None:
     with pytest.raises(OptionError, match="--reload stays"):
         Plan(target="a:b", burst=True, reload=True)
-    with pytest.raises(OptionError, match="with one process"):
+    with pytest.raises(OptionError, match="processes='1-2'"):
         Plan(target="a:b", processes=process_range("1-2"), reload=True)
 
 
@@ -125,6 +128,16 @@ def test_targets_that_are_none(module: str, name: str, said: str) -> None:
         load(f"{module}:{name}")
 
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "target", ["", "shop", "shop:", ":workers", "./shop:workers", ".shop:workers", "a b:c"]
+)
+def test_what_names_no_module_is_no_fault_of_the_users_code(target: str) -> None:
+    with pytest.raises(OptionError, match="give module:target, such as") as refused:
+        load(target)
+
+    assert refused.value.option == "target"
 
 
 def test_queues_are_chosen_by_pattern() -> None:

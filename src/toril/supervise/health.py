@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -14,6 +16,8 @@ from toril.supervise.plan import place_of
 # Seconds for a client to say what it wants.
 _PATIENCE = 5.0
 _FREE = "choose a free port, or 0 for any"
+_OURS = "name this machine, or give one of its addresses"
+_HIGH = "choose a port above 1023"
 _REASONS = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
 
 
@@ -50,14 +54,21 @@ async def health_server(place: str, answer: Answer) -> AsyncGenerator[str]:
     try:
         server = await asyncio.start_server(respond, host, port)
     except OSError as error:
-        is_unknown = isinstance(error, socket.gaierror)
-        advice = "name this machine, or give one of its addresses" if is_unknown else _FREE
-        text = f"can't be listened to ({error.strerror}); {advice}"
-        raise OptionError("health_port", place, text) from None
+        raise OptionError("health_port", place, _problem(error)) from None
     async with server:
         address = server.sockets[0].getsockname()
         shown = f"[{address[0]}]" if ":" in address[0] else address[0]
         yield f"http://{shown}:{address[1]}"
+
+
+def _problem(error: OSError) -> str:
+    """Why it can't be listened to, and what helps."""
+    if isinstance(error, socket.gaierror):
+        return f"can't be listened to ({error.strerror}); {_OURS}"
+    # Of itself, since what asyncio raises tells the address once more.
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    advice = {errno.EADDRNOTAVAIL: _OURS, errno.EACCES: _HIGH}.get(error.errno or 0, _FREE)
+    return f"can't be listened to ({reason}); {advice}"
 
 
 def _response(words: list[bytes], answer: Answer) -> bytes:

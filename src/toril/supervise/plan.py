@@ -17,6 +17,8 @@ FORMATS = ("text", "json")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _MOST_PORT = 65_535
+# Far more than any machine has cores for; a number above it is a slip, and would take the machine down.
+_MOST_PROCESSES = 1000
 # Seconds that jobs may wait before there is another process, and from one look at them to the next. A process
 # takes long to start, so it is not ended soon either.
 _TARGET, _INTERVAL = 2.0, 2.0
@@ -71,7 +73,8 @@ class Plan:
         if self.reload and self.burst:
             raise OptionError("burst", True, "leaves when all is done, and --reload stays; give one of them")
         if self.reload and self.scale.max > 1:
-            raise OptionError("processes", self.scale.max, "--reload is for development, with one process")
+            problem = "--reload is for development, with one process; give one of them"
+            raise OptionError("processes", f"{self.scale.min}-{self.scale.max}", problem)
 
     @property
     def scale(self) -> Autoscale:
@@ -107,8 +110,12 @@ def process_range(text: str) -> Autoscale:
 def _process_count(word: str, text: str) -> int:
     if word == "auto":
         return _cores()
-    if not word.isdecimal() or int(word) < 1:
+    # Zeros are looked for and digits counted, since Python refuses to read numbers of thousands of digits.
+    if not word.isdecimal() or not word.strip("0"):
         problem = "must be a whole number above 0, two of them such as 1-4, or auto for one for each core"
+        raise OptionError("processes", text, problem)
+    if len(word) > len(str(_MOST_PROCESSES)) or int(word) > _MOST_PROCESSES:
+        problem = f"must be at most {_MOST_PROCESSES}; auto is one for each core, here {_cores()}"
         raise OptionError("processes", text, problem)
     return int(word)
 

@@ -42,7 +42,7 @@ def load(target: str) -> list[Worker]:
         TargetFailed: The user's code raised.
     """
     module_name, _, path = target.partition(":")
-    if not module_name or not path:
+    if not path or not all(word.isidentifier() for word in module_name.split(".")):
         raise OptionError("target", target, _EXAMPLE)
     thing: Any = _import(target, module_name)
     for name in path.split("."):

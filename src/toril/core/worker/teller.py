@@ -9,6 +9,7 @@ from toril.core.job import Job
 from toril.core.signals import Signals
 from toril.core.worker.run import Settling
 from toril.core.worker.tally import Tally
+from toril.errors import TorilError
 from toril.model.names import QueueRef
 from toril.store.values import DelayJob, Finish, RetryNow
 
@@ -43,8 +44,16 @@ class Teller:
         """Tell of an error that is nobody's job; logged when no one listens."""
         self.tally.met(error)
         if "error" not in self.signals.heard:
-            _logger.error("worker error", exc_info=error, extra={"queue": self.queue.name})
+            self._log(error)
         self.signals.tell("error", error)
+
+    def _log(self, error: BaseException) -> None:
+        if isinstance(error, TorilError):
+            # Its text says all; where in toril it was met helps nobody, and an outage brings many of them.
+            told = f"{type(error).__name__}: {error}"
+            _logger.error("worker error", extra={"queue": self.queue.name, "error": told})
+        else:
+            _logger.error("worker error", exc_info=error, extra={"queue": self.queue.name})
 
     def progress(self, job: Job, progress: Any) -> None:
         """A handler tells how far it is."""
