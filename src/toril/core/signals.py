@@ -69,7 +69,8 @@ class Signals:
             except (Exception, asyncio.CancelledError):
                 _logger.exception("a listener failed", extra={"event": name})
                 continue
-            if inspect.isawaitable(answer):
+            # Most answer nothing, and to look closer takes longer than they do.
+            if answer is not None and inspect.isawaitable(answer):
                 task = asyncio.ensure_future(_await_listener(name, answer))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)

@@ -50,8 +50,8 @@ class Teller:
     def _log(self, error: BaseException) -> None:
         if isinstance(error, TorilError):
             # Its text says all; where in toril it was met helps nobody, and an outage brings many of them.
-            told = f"{type(error).__name__}: {error}"
-            _logger.error("worker error", extra={"queue": self.queue.name, "error": told})
+            about = {"queue": self.queue.name}
+            _logger.error("worker error: %s: %s", type(error).__name__, error, extra=about)
         else:
             _logger.error("worker error", exc_info=error, extra={"queue": self.queue.name})
 
