@@ -86,6 +86,7 @@ def test_a_plan_reaches_processes_as_it_is() -> None:
         (process_range, "4-2"),
         (process_range, "100000"),
         (process_range, "1-1001"),
+        (process_range, "\N{ARABIC-INDIC DIGIT ZERO}"),
         (process_range, "9" * 5000),
     ],
 )
@@ -102,6 +103,8 @@ def test_contradictions() -> None:
         Plan(target="a:b", burst=True, reload=True)
     with pytest.raises(OptionError, match="processes='1-2'"):
         Plan(target="a:b", processes=process_range("1-2"), reload=True)
+    with pytest.raises(OptionError, match="processes=2:"):
+        Plan(target="a:b", processes=process_range("2"), reload=True)
 
 
 @pytest.mark.parametrize(

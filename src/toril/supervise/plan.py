@@ -74,7 +74,8 @@ class Plan:
             raise OptionError("burst", True, "leaves when all is done, and --reload stays; give one of them")
         if self.reload and self.scale.max > 1:
             problem = "--reload is for development, with one process; give one of them"
-            raise OptionError("processes", f"{self.scale.min}-{self.scale.max}", problem)
+            wanted = f"{self.scale.min}-{self.scale.max}" if self.scales else self.scale.max
+            raise OptionError("processes", wanted, problem)
 
     @property
     def scale(self) -> Autoscale:
@@ -110,14 +111,15 @@ def process_range(text: str) -> Autoscale:
 def _process_count(word: str, text: str) -> int:
     if word == "auto":
         return _cores()
-    # Zeros are looked for and digits counted, since Python refuses to read numbers of thousands of digits.
-    if not word.isdecimal() or not word.strip("0"):
+    digits = word.lstrip("0")
+    if not (digits.isascii() and digits.isdecimal()):
         problem = "must be a whole number above 0, two of them such as 1-4, or auto for one for each core"
         raise OptionError("processes", text, problem)
-    if len(word) > len(str(_MOST_PROCESSES)) or int(word) > _MOST_PROCESSES:
+    # Digits are counted first, since Python refuses to read numbers of thousands of them.
+    if len(digits) > len(str(_MOST_PROCESSES)) or int(digits) > _MOST_PROCESSES:
         problem = f"must be at most {_MOST_PROCESSES}; auto is one for each core, here {_cores()}"
         raise OptionError("processes", text, problem)
-    return int(word)
+    return int(digits)
 
 
 def _cores() -> int:
