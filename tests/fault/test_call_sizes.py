@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.support.eventually import eventually
+from tests.support.eventually import all_completed, eventually
 from tests.support.factories import WorkerStarter
 from tests.support.proxy import Proxy
 from tests.support.trips import counting_trips
@@ -105,7 +105,7 @@ async def test_no_call_takes_jobs_once_a_rate_limit_was_met(
     await eventually(queue.get_rate_limit_ttl)
     taking = len(claims)
     answering.set()
-    await eventually(lambda: _all_completed(queue, 1 + 3 * PART))
+    await eventually(lambda: all_completed(queue, 1 + 3 * PART))
 
     assert set(claims[taking:]) == {None}
     crowd.let_go(crowd.size)
@@ -126,7 +126,7 @@ async def _sizes(queue: Queue, crowd: Crowd) -> list[int]:
     """How many jobs each call settles of those that end together."""
     with counting_trips() as trips:
         crowd.let_go(2 * PART)
-        await eventually(lambda: _all_completed(queue, 1 + 2 * PART))
+        await eventually(lambda: all_completed(queue, 1 + 2 * PART))
     crowd.let_go(crowd.size)
     return [size for size in map(_settlements, trips.calls(script("settle").digest)) if size]
 
@@ -136,7 +136,3 @@ def _settlements(call: tuple[Word, ...]) -> int:
     packed = call[4]
     assert isinstance(packed, bytes)
     return len(msgspec.msgpack.decode(packed))
-
-
-async def _all_completed(queue: Queue, count: int) -> bool:
-    return await queue.get_completed_count() == count

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from tests.support.eventually import eventually
+from tests.support.eventually import all_completed, eventually
 from tests.support.factories import QueueFactory, WorkerStarter
 from tests.support.proxy import Proxy
 from toril import Job, Queue, StoreUnavailable
@@ -181,7 +181,7 @@ async def test_a_thousand_jobs_survive_connections_that_are_cut_all_the_time(
         await start_worker(handler, url=proxy.url, concurrency=10, run_retry_delay=0.05)
     behind = new_queue(url=proxy.url)
     added = [job for n in range(10) for job in await behind.add_many([(f"{n}", None)] * 100)]
-    await eventually(lambda: _all_completed(queue, 1000), timeout=30)
+    await eventually(lambda: all_completed(queue, 1000), timeout=30)
 
     assert all(isinstance(job, Job) and job.created for job in added)
     assert await queue.get_job_counts("waiting", "active", "failed") == {
@@ -193,7 +193,3 @@ async def test_a_thousand_jobs_survive_connections_that_are_cut_all_the_time(
     assert set(runs.values()) == {1}
     assert {job.attempts_made for job in await queue.get_completed()} == {1}
     assert proxy.taken > 20
-
-
-async def _all_completed(queue: Queue, count: int) -> bool:
-    return await queue.get_completed_count() == count

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.eventually import eventually
+from tests.support.eventually import all_completed, eventually
 from tests.support.factories import WorkerStarter
 from tests.support.trips import counting_trips
 from toril import Job, Queue
@@ -45,7 +45,7 @@ async def test_no_call_is_much_larger_than_one_payload(
     with counting_trips() as trips:
         await add_all(queue)
         await start_worker(echo, concurrency=100)
-        await eventually(lambda: _all_completed(queue, 1020), timeout=60)
+        await eventually(lambda: all_completed(queue, 1020), timeout=60)
 
     assert len(runs) == 1020
     assert set(runs.values()) == {1}
@@ -81,7 +81,3 @@ async def test_small_jobs_of_other_queues_get_their_turn_between_large_ones(
     go_on.set()
 
     assert max(taken) == 1
-
-
-async def _all_completed(queue: Queue, count: int) -> bool:
-    return await queue.get_completed_count() == count

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.support.eventually import eventually
+from tests.support.eventually import all_completed, eventually
 from tests.support.factories import QueueFactory, WorkerStarter
 from tests.support.proxy import Proxy
 from tests.support.trips import counting_trips
@@ -78,7 +78,7 @@ async def test_a_far_worker_runs_all_jobs_once(
     with counting_trips() as trips:
         worker = await start_worker(runs, url=proxy.url, concurrency=50, stalled_interval=0.5)
         worker.on("error", errors.append)
-        await eventually(lambda: _all_completed(queue, 500), timeout=PATIENCE)
+        await eventually(lambda: all_completed(queue, 500), timeout=PATIENCE)
 
     assert len(jobs) == 500
     assert set(runs.counts.values()) == {1}
@@ -97,7 +97,7 @@ async def test_many_slots_have_several_calls_under_way(
     runs = Runs()
     with counting_trips() as trips:
         await start_worker(runs, url=proxy.url, concurrency=500)
-        await eventually(lambda: _all_completed(queue, 5000), timeout=PATIENCE)
+        await eventually(lambda: all_completed(queue, 5000), timeout=PATIENCE)
 
     assert set(runs.counts.values()) == {1}
     calls = trips.calls(script("settle").digest)
@@ -146,10 +146,6 @@ async def test_calls_that_are_cut_off_together_are_each_made_good(
         await start_worker(runs, url=proxy.url, concurrency=500, run_retry_delay=0.05)
         await eventually(lambda: len(runs.counts) > 400)
         proxy.cut()
-        await eventually(lambda: _all_completed(queue, 1001), timeout=PATIENCE)
+        await eventually(lambda: all_completed(queue, 1001), timeout=PATIENCE)
     assert set(runs.counts.values()) == {1}
     assert len(runs.counts) == 1001
-
-
-async def _all_completed(queue: Queue, count: int) -> bool:
-    return await queue.get_completed_count() == count

@@ -8,6 +8,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar, cast
 
+from toril import Queue
+
 T = TypeVar("T")
 
 # Seconds between two looks.
@@ -60,3 +62,8 @@ def _naps(timeout: float) -> Iterator[float]:
 
 def _never(check: Callable[[], object], timeout: float) -> AssertionError:
     return AssertionError(f"not so within {timeout:g} s: {getattr(check, '__qualname__', check)!s}")
+
+
+async def all_completed(queue: Queue, count: int) -> bool:
+    """Whether so many jobs of the queue have completed, as a check."""
+    return await queue.get_completed_count() == count
