@@ -11,7 +11,7 @@ import pytest
 from tests.support.eventually import eventually
 from tests.support.factories import WorkerFactory, WorkerStarter
 from tests.support.proxy import Proxy
-from toril import Job, Queue
+from toril import Job, Queue, RateLimit
 from toril.core.worker.slots import LAST_WORDS
 from toril.store.contract import Store
 from toril.store.values import Settled
@@ -54,15 +54,7 @@ async def test_a_settlement_is_told_once_though_its_slot_is_cancelled_afterwards
 async def test_a_fault_while_an_answer_is_read_is_told_and_costs_no_slot(
     queue: Queue, start_worker: WorkerStarter, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle = store.jobs.settle
-    garbled: list[bool] = []
-
-    async def garble_once(ref: Any, settlements: Any, *terms: Any, **more: Any) -> Settled:
-        settled = await settle(ref, settlements, *terms, **more)
-        if settlements and not garbled:
-            garbled.append(True)
-            return Settled([], settled.taken)
-        return settled
+    garbled = list[bool]()
 
     async def handler(job: Job) -> int:
         await asyncio.sleep(0)
@@ -71,13 +63,32 @@ async def test_a_fault_while_an_answer_is_read_is_told_and_costs_no_slot(
     errors: list[BaseException] = []
     worker = await start_worker(handler, store=store)
     worker.on("error", errors.append)
-    monkeypatch.setattr(store.jobs, "settle", garble_once)
+    monkeypatch.setattr(store.jobs, "settle", _garbling(store.jobs.settle, garbled))
     jobs = [await queue.add("work", n) for n in range(3)]
 
     assert [await job.result(timeout=5) for job in jobs] == [0, 1, 2]
     await eventually(lambda: len(errors) == 1)
     assert isinstance(errors[0], ValueError)
     await asyncio.wait_for(worker.close(), 5)
+
+
+async def test_a_rate_limit_whose_answer_can_not_be_read_keeps_no_job_for_ever(
+    store: Store, queue: Queue, start_worker: WorkerStarter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    garbled = list[bool]()
+
+    async def handler(job: Job) -> str:
+        if not garbled:
+            raise RateLimit(0.01)
+        return "done"
+
+    await start_worker(handler, store=store)
+    monkeypatch.setattr(store.jobs, "settle", _garbling(store.jobs.settle, garbled))
+    await queue.add("limited")
+    await eventually(lambda: garbled)
+    await queue.remove_rate_limit_key()
+
+    assert await (await queue.add("work")).result(timeout=5) == "done"
 
 
 async def test_a_server_that_is_silent_keeps_no_slot_of_a_worker_that_closes(
@@ -107,3 +118,16 @@ async def test_a_server_that_is_silent_keeps_no_slot_of_a_worker_that_closes(
     assert [str(error) for error in errors] == [
         "the server is silent; 1 jobs could not be settled and will be found as stalled"
     ]
+
+
+def _garbling(settle: Any, garbled: list[bool]) -> Any:
+    """Settles, and spoils the first answer to a settlement."""
+
+    async def garble_once(ref: Any, settlements: Any, *terms: Any, **more: Any) -> Settled:
+        settled = await settle(ref, settlements, *terms, **more)
+        if settlements and not garbled:
+            garbled.append(True)
+            return Settled([], settled.taken)
+        return settled
+
+    return garble_once

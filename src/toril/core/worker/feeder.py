@@ -241,6 +241,8 @@ class Feeder:
         self._sent -= len(call.settlings)
         if call.claim:
             self.asked -= call.claim.count
+        if any(settling.limited for settling in call.settlings):
+            self._rest(0)
 
     def _wanted(self) -> int:
         may_take = self._hopeful and self.taking and not self._limited
@@ -296,8 +298,8 @@ class Feeder:
             self._receive(settled.taken, call.claim, call.words)
         for settling, answer in zip(call.settlings, settled.answers, strict=True):
             settling.at_ms = call.at_ms
-            if settling.limited:
-                self._rest(answer if isinstance(answer, int) else 0)
+            if settling.limited and isinstance(answer, int):
+                self._rest(answer)
             self._slots.settled(settling, answer)
         if call.claim is None and not self.taking:
             await self._pass_on()
@@ -316,8 +318,6 @@ class Feeder:
         if len(call.settlings) <= 1:
             self._slots.report(error)
             for settling in call.settlings:
-                if settling.limited:
-                    self._rest(0)
                 self._slots.unsettled(settling)
             return
         for settling in call.settlings:
