@@ -14,6 +14,8 @@ from toril.store.contract import Store
 
 # Children that are read, or cancelled, at a time.
 _MOST_AT_ONCE = 100
+# Jobs that go on for a while.
+_RUNNING = (Cancellation.CANCELLING, Cancellation.UNREACHABLE)
 
 _Place = tuple[QueueRef, str]
 
@@ -21,7 +23,8 @@ _Place = tuple[QueueRef, str]
 async def cancel_job(store: Store, queue: QueueRef, id: str, *, children: bool) -> Cancellation:
     """Cancel a job, then all jobs below it that are not done, from the root down.
 
-    From the root down, so that no parent runs because its children are gone.
+    From the root down, so that no parent runs because its children are gone. One that runs may have added
+    some until it was marked, and can add no more from then on.
 
     Raises:
         JobNotFound: There is no such job.
@@ -30,6 +33,8 @@ async def cancel_job(store: Store, queue: QueueRef, id: str, *, children: bool) 
     """
     level = await _children(store, (queue, id)) if children else []
     answer = await _cancel(store, queue, id)
+    if children and answer in _RUNNING:
+        level += await _children(store, (queue, id))
     seen = {(queue, id)}
     while level := [place for place in dict.fromkeys(level) if place not in seen]:
         seen.update(level)
@@ -51,13 +56,15 @@ async def _cancel(store: Store, queue: QueueRef, id: str) -> Cancellation:
 async def _cancel_some(store: Store, places: Sequence[_Place]) -> list[_Place]:
     """Cancel these jobs; answers their children. Jobs that are gone meanwhile are as good as cancelled."""
     families = await asyncio.gather(*(_children(store, place) for place in places))
-    await asyncio.gather(*(_cancel_if_there(store, place) for place in places))
+    answers = await asyncio.gather(*(_cancel_if_there(store, place) for place in places))
+    told = [place for place, answer in zip(places, answers, strict=True) if answer in _RUNNING]
+    families += await asyncio.gather(*(_children(store, place) for place in told))
     return [child for family in families for child in family]
 
 
-async def _cancel_if_there(store: Store, place: _Place) -> None:
+async def _cancel_if_there(store: Store, place: _Place) -> Cancellation | None:
     with suppress(JobNotFound, JobNotInState):
-        await _cancel(store, *place)
+        return await _cancel(store, *place)
 
 
 async def _children(store: Store, place: _Place) -> list[_Place]:

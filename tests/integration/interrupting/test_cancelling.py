@@ -373,6 +373,7 @@ async def test_a_worker_that_closes_before_a_stubborn_handler_is_given_up(
 
     await worker.close(force=True)
     await eventually(lambda: "a handler goes on though it was told to end" in caplog.text)
+    assert f"job {job.id} (work) of {queue.name}" in caplog.text
     stop.set()
 
     assert faults == []

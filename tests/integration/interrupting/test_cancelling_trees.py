@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
 from tests.support.eventually import eventually
 from tests.support.factories import QueueFactory, WorkerStarter
-from toril import Cancellation, Flow, FlowProducer, Job, JobNode, Queue
+from toril import Cancellation, Flow, FlowProducer, Job, JobNode, JobNotInState, Queue
 from toril.model.parent import FailurePolicy
 
 
@@ -138,3 +139,35 @@ async def test_children_of_a_job_that_is_done_are_cancelled_too(
 
     assert await root.cancel() is Cancellation.FINISHED
     assert await states([root, bad, leaf]) == ["failed"] * 3
+
+
+async def test_a_running_parent_adds_no_children_after_it_was_cancelled(
+    queue: Queue, start_worker: WorkerStarter
+) -> None:
+    """What its handler is about to add when it is cancelled would be run for nobody."""
+    refused: list[str] = []
+
+    async def handler(job: Job) -> None:
+        try:
+            while True:
+                await queue.add("child", parent=job, delay=60)
+        except asyncio.CancelledError:
+            try:
+                await queue.add("child", parent=job, delay=60)
+            except JobNotInState as error:
+                refused.append(str(error))
+
+    await start_worker(handler)
+    for _ in range(10):
+        root = await queue.add("root")
+        await eventually(partial(_has_children, root))
+        assert await root.cancel() is Cancellation.CANCELLING
+        await eventually(root.is_failed)
+
+    assert await queue.get_job_counts("delayed") == {"delayed": 0}
+    assert len(refused) == 10
+    assert "was cancelled" in refused[0]
+
+
+async def _has_children(root: Job) -> bool:
+    return (await root.dependency_counts())["unprocessed"] > 0

@@ -65,7 +65,8 @@ class Interrupts:
         if reason is None:
             return
         _logger.warning(
-            "a handler goes on though it was told to end; its slot is given to other jobs",
+            "a handler goes on though it was told to end; its slot is given to other jobs: job %s (%s) of %s",
+            *(job.id, job.name, job.queue_name),
             extra={
                 "queue": job.queue_name,
                 "job_name": job.name,

@@ -124,7 +124,8 @@ class LockThread:
             self._warn_after *= 2
             job = self.last.record
             _logger.warning(
-                "a handler blocks the event loop; use `def` or await more often",
+                "a handler blocks the event loop (begun last: %s); use `def` or await more often",
+                job.name if job else "none",
                 extra={
                     "queue": job.queue.name if job else "",
                     "job_name": job.name if job else "",

@@ -81,7 +81,8 @@ class Vitals:
         known, self._growth = self._growth, growth_by_name(list(self._samples))
         for name in self._growth.keys() - known.keys():
             _logger.warning(
-                "memory grows with each job of a name; the handler may leak",
+                "memory grows with each job named %s; its handler may leak",
+                name,
                 extra={"job_name": name, "bytes_a_job": self._growth[name], "rss": self._samples[-1].rss},
             )
 

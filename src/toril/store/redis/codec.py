@@ -49,6 +49,10 @@ _REFUSALS: dict[int, tuple[type[JobError], str]] = {
     -11: (NoFreeSlot, "other jobs have the ids of the next jobs of scheduler {id} of queue {queue} ({verb})"),
     -20: (DuplicateJob, "there is a job {id} in queue {queue} already ({verb})"),
     -21: (JobLocked, "job {id} of queue {queue} is running, it can't be replaced ({verb})"),
+    -22: (
+        JobNotInState,
+        "the parent of job {id} was cancelled while it runs; nothing was added to queue {queue} ({verb})",
+    ),
 }
 
 

@@ -6,7 +6,9 @@
 --- @returns a list: id, or { id, fields } of the job that exists already, or a negative number;
 ---          for an atomic call that is refused: { "refused", numbers }
 --- @errors  -5 parent missing  -7 parent not replaceable  -20 duplicate  -21 the duplicate is running
+---          -22 the parent runs and was cancelled
 --- @include "gate"
+--- @include "cancelled"
 --- @include "store_job"
 --- @include "receipt"
 
@@ -62,8 +64,14 @@ local function refusal(queue, job, made)
   if not more then
     return 0
   end
-  if more.parentKey and not made[more.parentKey] and call('EXISTS', more.parentKey) == 0 then
-    return -5
+  if more.parentKey and not made[more.parentKey] then
+    if call('EXISTS', more.parentKey) == 0 then
+      return -5
+    end
+    -- Who has cancelled it has read its children by now. Of a key that is no job, others complain.
+    if redis.pcall('HGET', more.parentKey, 'defa') == CANCELLED then
+      return -22
+    end
   end
   if more.duplicate and job[ID] then
     local key = queue .. job[ID]
