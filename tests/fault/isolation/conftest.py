@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -25,6 +26,14 @@ async def no_child_is_left(_clean: None) -> AsyncIterator[None]:
 def children() -> set[int]:
     """The child processes of this one."""
     return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def is_gone(pid: int) -> bool:
+    """Whether there is no such process, or it is nobody's child any more and about to vanish."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return pid != os.getpid()
 
 
 def open_files() -> list[str]:

@@ -293,8 +293,15 @@ def deaf(job: BlockingJob) -> None:
 def stubborn(job: BlockingJob) -> None:
     """Only a kill ends it, and what it has started."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    starts_a_program(job)
+
+
+def starts_a_program(job: BlockingJob) -> None:
+    """Starts a program, and goes on or dies."""
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     job.log(f"started {sleeper.pid}")
+    if job.data == "dies":
+        os._exit(3)
     time.sleep(60)
 
 

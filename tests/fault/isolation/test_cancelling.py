@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Any
 
 import psutil
 import pytest
 
 from tests.fault.isolation import handlers
-from tests.fault.isolation.conftest import PATIENCE
+from tests.fault.isolation.conftest import PATIENCE, is_gone
 from tests.support.eventually import eventually
 from tests.support.factories import WorkerStarter
 from toril import Job, Queue, Worker
@@ -104,6 +103,19 @@ async def test_a_handler_that_ignores_all_signals_is_killed_with_what_it_has_sta
     await pool.close()
 
 
+async def test_what_a_handler_has_started_ends_with_a_child_that_heeds_the_signal(
+    queue: Queue, lone: Worker
+) -> None:
+    pool = ChildPool(ChildOptions(grace=0.1))
+    job = await taken_job(queue, lone)
+    run, sleeper = await cancelled(pool, handlers.starts_a_program, job)
+
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    await eventually(lambda: is_gone(sleeper), PATIENCE)
+    await pool.close()
+
+
 async def test_who_is_cancelled_twice_does_not_wait(queue: Queue, lone: Worker) -> None:
     pool = ChildPool(ChildOptions(grace=60))
     job = await taken_job(queue, lone)
@@ -147,11 +159,3 @@ async def test_a_worker_that_closes_at_once_gives_the_job_back_when_its_child_is
     assert await rows_of(job) == ["cleaned up"]
     await job.refresh()
     assert job.attempts_made == 0
-
-
-def is_gone(pid: int) -> bool:
-    """Whether there is no such process, or it is nobody's child any more and about to vanish."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return pid != os.getpid()

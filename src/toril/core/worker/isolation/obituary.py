@@ -36,7 +36,8 @@ class Will:
 
 def stillborn(failure: Failure) -> ChildProcessDied:
     """A child could not load what it needs."""
-    what = failure.kind if failure.text == failure.kind else f"{failure.kind}: {failure.text}"
+    # Of errors without a text, and of `SystemExit`, the reason begins with the kind.
+    what = failure.text if failure.text.startswith(failure.kind) else f"{failure.kind}: {failure.text}"
     died = ChildProcessDied(f"a child process could not start: {what}")
     died.__cause__ = RemoteTraceback(failure.stack)
     return died

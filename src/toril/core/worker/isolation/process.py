@@ -288,16 +288,18 @@ class ChildProcess(asyncio.Protocol):
     def _send(self, number: signal.Signals) -> None:
         if self._process is None or self._process.returncode is not None:
             return
+        if number == signal.SIGKILL:
+            _kill_group(self._process.pid)
+            return
         with suppress(ProcessLookupError, PermissionError):
-            if number == signal.SIGKILL:
-                # The child leads a group of its own.
-                os.killpg(self._process.pid, number)
-            else:
-                self._process.send_signal(number)
+            self._process.send_signal(number)
 
     async def _watch(self, process: asyncio.subprocess.Process, will: Will) -> None:
         code = await process.wait()
         self.usable = False
+        if self._reply is not None and not self._reply.done():
+            # It came to no end of its job, and so did what the handler has started for it.
+            _kill_group(process.pid)
         await asyncio.wait([self._silent], timeout=_LAST_BYTES)
         if self._pipe is not None:
             self._pipe.close()
@@ -310,3 +312,9 @@ class ChildProcess(asyncio.Protocol):
             task.cancel()
         self._ready.set()
         self.ended.set()
+
+
+def _kill_group(pid: int) -> None:
+    """Kill what is left of a child and of what it has started: a child leads a group of its own."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
