@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
+from toril import Job, Worker, WorkerOptions
 from toril.core.worker.settings import Settings
 from toril.errors import OptionError
 from toril.model.bullmq import from_bullmq
@@ -101,3 +102,16 @@ def test_options_of_a_stored_job_can_be_used_again() -> None:
     again = resolve("paint", dict(from_bullmq(stored)), NOW, 2)
 
     assert again.stored == stored
+
+
+@pytest.mark.parametrize("option", ["timeout", "soft_timeout"])
+def test_a_worker_refuses_limits_of_jobs_that_it_has_no_handler_for(option: str) -> None:
+    """It would hold for no job, and nobody would notice."""
+
+    async def paint(job: Job) -> None: ...
+
+    options = cast("WorkerOptions", {option: {"pain": 5, "*": 60}})
+    with pytest.raises(OptionError, match=f"{option}='pain'.*did you mean 'paint'"):
+        Worker("tasks", {"paint": paint}, **options)
+    assert Worker("tasks", {"paint": paint, "*": paint}, **options)
+    assert Worker("tasks", paint, **options)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.clock import Clock
 from tests.support.factories import QueueFactory, WorkerFactory, WorkerStarter
-from toril import Job, JobExpired, JobFailed, Queue, Worker
+from toril import Job, JobExpired, JobFailed, Queue, ReturnToWait, Worker
 from toril.store.contract import Store
 
 
@@ -153,3 +153,16 @@ async def test_the_last_start_that_is_allowed_is_the_last_attempt(
     with pytest.raises(JobFailed) as caught:
         await job.result(timeout=5)
     assert caught.value.reason == "start 3"
+
+
+async def test_no_starts_at_most_is_no_bound(queue: Queue, start_worker: WorkerStarter) -> None:
+    """As in BullMQ, where 0 says nothing; to take it at its word would fail every job."""
+
+    async def handler(job: Job) -> str:
+        if job.attempts_started < 3:
+            raise ReturnToWait
+        return "done"
+
+    await start_worker(handler, max_started_attempts=0)
+
+    assert await (await queue.add("work")).result(timeout=5) == "done"

@@ -48,6 +48,11 @@ class Homes:
         if settings.children != ChildOptions():
             self._child_pool()
         self._names: set[str] = set()
+        self._by_name: dict[str, object] = {
+            "isolation": settings.isolation,
+            "timeout": settings.timeouts,
+            "soft_timeout": settings.soft_timeouts,
+        }
 
     def _child_pool(self) -> ChildPool:
         """Made when it is needed: what it imports takes a tenth of the time that a worker takes to import."""
@@ -78,7 +83,8 @@ class Homes:
         Raises:
             OptionError: No handler serves a name.
         """
-        check_served(self.isolation, self._names)
+        for option, by_name in self._by_name.items():
+            check_served(option, by_name, self._names)
 
     async def close(self) -> None:
         """Let idle threads and children end."""

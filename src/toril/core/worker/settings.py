@@ -49,7 +49,7 @@ class WorkerOptions(TypedDict, total=False):
         heartbeat_interval: Time between two reports of how the worker is, for ``Queue.workers``. A
             worker that misses three is told to be lost. Default 30 s.
         skip_heartbeat: Don't report. Default false.
-        max_started_attempts: A job that was started more often fails without being run. Default no bound.
+        max_started_attempts: A job that was started more often fails without being run. Default 0, no bound.
         timeout: An attempt that runs longer is stopped and fails with ``JobTimeout``, for jobs that don't
             say; a mapping gives limits by the name of jobs, ``"*"`` for all others. Default never.
         soft_timeout: ``SoftTimeout`` is raised in a handler that runs longer; in the same form. Default
@@ -263,6 +263,11 @@ def _time_limits_into(attribute: str) -> Callable[[Settings, str, Any], None]:
     return lambda settings, option, value: setattr(settings, attribute, parse_time_limits(value, option))
 
 
+def _max_started(settings: Settings, option: str, value: Any) -> None:
+    # 0 is no bound, as in BullMQ; it would fail every job.
+    settings.max_started_attempts = check_int(value, option, 0) or None
+
+
 def _flag(settings: Settings, option: str, value: Any) -> None:
     setattr(settings, option, check_bool(value, option))
 
@@ -292,7 +297,7 @@ _READERS: dict[str, Callable[[Settings, str, Any], None]] = {
     "skip_stalled_check": _flag,
     "heartbeat_interval": _ms_into("heartbeat_ms", _SHORTEST_MS),
     "skip_heartbeat": _flag,
-    "max_started_attempts": _whole_into("max_started_attempts", 0),
+    "max_started_attempts": _max_started,
     "timeout": _time_limits_into("timeouts"),
     "soft_timeout": _time_limits_into("soft_timeouts"),
     "cancel_grace": _seconds_into("cancel_grace"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from toril.errors import OptionError
 from toril.errors.nearest import hint
@@ -49,16 +49,22 @@ def spread(handlers: Mapping[str, Any], isolation: Choice) -> dict[str, Any]:
     return {**dict.fromkeys(isolation, handlers[OTHERS]), **handlers}
 
 
-def check_served(isolation: Choice, names: Collection[str]) -> None:
-    """Refuse a way to run jobs that no handler serves.
+def check_served(option: str, by_name: object, names: Collection[str]) -> None:
+    """Refuse what an option says of jobs that no handler serves.
+
+    Args:
+        by_name: What it says, by the names of jobs; anything else is for all jobs.
+        names: Those that have a handler.
 
     Raises:
         OptionError: There is no handler for them.
     """
-    for name in isolation if isinstance(isolation, dict) and names else ():
+    if not isinstance(by_name, dict) or not names or OTHERS in names:
+        return
+    for name in cast("dict[str, Any]", by_name):
         if name != OTHERS and name not in names:
             text = f"there is no handler for jobs named {name!r}; {hint(name, sorted(names))}"
-            raise OptionError("isolation", isolation, text)
+            raise OptionError(option, name, text)
 
 
 def choose(isolation: Choice, name: str, *, is_async: bool, option: str, handler: object) -> Isolation:
