@@ -116,6 +116,40 @@ def test_delayed_jobs_are_promoted(run: Run, read: Read, mail: toril.sync.Queue)
     run("promote", "mail", jobs[0].id, code=1)
 
 
+def test_jobs_are_cancelled_in_whatever_state(
+    run: Run, read: Read, mail: toril.sync.Queue, with_worker: WithWorker
+) -> None:
+    taken = mail.add("n")
+    with_worker(take)
+    waiting, delayed = mail.add("n"), mail.add("n", delay=60)
+
+    assert run("cancel", "mail", waiting.id).stdout == "2 cancelled: the job was waiting and has failed now\n"
+    assert read("cancel", "mail", waiting.id, taken.id, delayed.id) == {
+        "queue": "mail",
+        "jobs": [
+            {"id": waiting.id, "answer": "finished"},
+            {"id": taken.id, "answer": "unreachable"},
+            {"id": delayed.id, "answer": "cancelled"},
+        ],
+    }
+    assert mail.get_job_counts("failed", "active") == {"failed": 2, "active": 1}
+
+
+def test_children_of_a_cancelled_job_can_be_left_alone(run: Run, mail: toril.sync.Queue) -> None:
+    for _ in range(2):
+        parent = mail.add("parent")
+        mail.add("child", parent=parent, delay=60)
+    run("cancel", "mail", "1", "--keep-children")
+    run("cancel", "mail", "3")
+
+    assert [mail.get_job_state(id) for id in ("1", "2", "3", "4")] == [
+        "failed",
+        "delayed",
+        "failed",
+        "failed",
+    ]
+
+
 def test_jobs_are_removed_after_asking(run: Run, read: Read, mail: toril.sync.Queue) -> None:
     first, second = mail.add("n"), mail.add("n")
 

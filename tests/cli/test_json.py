@@ -22,6 +22,7 @@ STORY: tuple[tuple[tuple[str, ...], int, type], ...] = (
     (("workers",), 0, list),
     (("doctor",), 1, dict),
     (("top", "--once", "--interval", "0.1"), 0, dict),
+    (("cancel", "mail", "a"), 0, dict),
     (("retry", "mail", "--all"), 0, dict),
     (("remove", "mail", "a", "--yes"), 0, dict),
     (("clean", "mail", "--state", "waiting", "--yes"), 0, dict),

@@ -13,6 +13,7 @@ import typer
 
 from toril.cli import (
     add,
+    cancel,
     clean,
     doctor,
     events,
@@ -46,6 +47,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         add.add,
         retry.retry,
         promote.promote,
+        cancel.cancel,
         remove.remove,
         clean.clean,
         pausing.pause,
