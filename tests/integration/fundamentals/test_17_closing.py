@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.eventually import eventually
 from tests.support.factories import QueueFactory, WorkerFactory, WorkerStarter
-from toril import Job, Queue
+from toril import Job, JobFailed, Queue, Worker
 
 
 class Gate:
@@ -169,3 +169,46 @@ async def test_objects_that_share_a_server_are_closed_one_by_one(
     await worker.close()
 
     assert await second.count() == 1
+
+
+async def test_a_handler_that_waits_for_its_worker_to_close_is_told_so(
+    queue: Queue, new_worker: WorkerFactory
+) -> None:
+    async def closes(job: Job) -> None:
+        await worker.close()
+
+    worker = new_worker(closes)
+    await worker.start()
+
+    with pytest.raises(JobFailed, match="give a timeout, or close in a task of its own"):
+        await (await queue.add("work")).result(timeout=5)
+    assert worker.is_running
+
+
+async def test_a_handler_may_close_its_worker_in_a_task_of_its_own(
+    queue: Queue, new_worker: WorkerFactory
+) -> None:
+    async def closes(job: Job) -> str:
+        closing.append(asyncio.create_task(worker.close()))
+        return "done"
+
+    closing: list[asyncio.Task[None]] = []
+    worker = new_worker(closes)
+    await worker.start()
+
+    assert await (await queue.add("work")).result(timeout=5) == "done"
+    await asyncio.wait_for(closing[0], 5)
+    assert not worker.is_running
+
+
+async def test_on_stop_can_not_wait_for_the_worker_to_close(new_worker: WorkerFactory) -> None:
+    async def on_stop(worker: Worker) -> None:
+        await worker.close()
+
+    errors: list[BaseException] = []
+    worker = new_worker(nothing, on_stop=on_stop)
+    worker.on("error", errors.append)
+    await worker.start()
+    await asyncio.wait_for(worker.close(), 5)
+
+    assert ["its own end" in str(error) for error in errors] == [True]

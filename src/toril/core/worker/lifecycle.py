@@ -25,6 +25,9 @@ class Lifecycle:
         on_stop: Called after they are closed; also if ``on_start`` has failed, or a resource.
         report: Told what is raised on the way out, where it can harm nobody.
         see_out: Waits for the user's last words, as long as there is time.
+
+    Attributes:
+        words: The task of the last words that are waited for.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Lifecycle:
         self._on_stop = on_stop
         self._report = report
         self._see_out = see_out
+        self.words: asyncio.Task[None] | None = None
         self._beginning: asyncio.Task[None] | None = None
         self._begun = False
         self._interrupted = False
@@ -82,7 +86,7 @@ class Lifecycle:
 
     async def _last_words(self, words: Coroutine[Any, Any, None]) -> None:
         """Let the user's code come to its end, in a task of its own: what it raises can harm nobody there."""
-        task = asyncio.create_task(words)
+        task = self.words = asyncio.create_task(words)
         await self._see_out(task)
         if not task.done() or task.cancelled():
             text = "on_stop, or what cleans up behind a resource, was cancelled or took too long"

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Mapping
 from functools import partial
-from typing import Unpack
+from typing import Any, Unpack
 
 from toril.core.connection import Access
 from toril.core.job import Job
@@ -220,10 +220,20 @@ class Worker(ManualWorker):
             force: Don't let them finish at all.
             fail_unfinished: Jobs that were cancelled fail with ``WorkerStopped``, which costs them an
                 attempt, instead of waiting again.
+
+        Raises:
+            RuntimeError: A handler, middleware or ``on_stop`` calls it without a ``timeout``.
         """
         seconds = 0.0 if force else _seconds(timeout, "timeout")
+        if seconds is None and self._waits_for(asyncio.current_task()):
+            text = "it would wait for its own end; give a timeout, or close in a task of its own"
+            raise RuntimeError(f"the worker waits for what calls close() here, so that {text}")
         self._fails_unfinished |= check_bool(fail_unfinished, "fail_unfinished")
         await asyncio.shield(self._begin_closing(seconds))
+
+    def _waits_for(self, task: asyncio.Task[Any] | None) -> bool:
+        """Whether the worker does not close before this task has ended."""
+        return task is not None and (task in self._slots.running.values() or task is self._life.words)
 
     def _begin_closing(self, seconds: float | None) -> asyncio.Task[None]:
         if seconds is not None:
