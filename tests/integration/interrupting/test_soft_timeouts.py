@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from tests.support.eventually import eventually
 from tests.support.factories import WorkerStarter
 from toril import BlockingJob, Job, JobFailed, Queue, SoftTimeout
+from toril.core.worker import threads
 
 SOFT = 0.05
 
@@ -146,6 +149,39 @@ async def test_a_thread_hears_of_it_when_it_asks_and_once(queue: Queue, start_wo
     await start_worker(handler, soft_timeout=SOFT, timeout=5)
 
     assert await (await queue.add("slow")).result(timeout=5) == "saved: soft timeout after 0.05 s"
+
+
+async def test_a_handler_that_no_thread_had_room_for_hears_of_it_when_it_begins(
+    queue: Queue, start_worker: WorkerStarter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A soft timeout takes no call back that waits for a thread."""
+    monkeypatch.setattr(threads, "_MOST_THREADS", 1)
+    free = threading.Event()
+
+    def blocks(job: BlockingJob) -> bool:
+        return free.wait(5)
+
+    def asks(job: BlockingJob) -> str:
+        try:
+            job.check_cancelled()
+        except SoftTimeout as told:
+            return f"saved: {told}"
+        return "never told"
+
+    async def witness(job: Job) -> None:
+        await asyncio.Event().wait()
+
+    await start_worker({"blocks": blocks, "asks": asks, "witness": witness}, concurrency=3)
+    first = await queue.add("blocks")
+    await eventually(first.is_active)
+    late = await queue.add("asks", soft_timeout=SOFT)
+    await eventually(late.is_active)
+    with pytest.raises(JobFailed, match="soft timeout"):
+        await (await queue.add("witness", soft_timeout=SOFT)).result(timeout=5)
+    free.set()
+
+    assert await late.result(timeout=5) == "saved: soft timeout after 0.05 s"
+    assert await first.result(timeout=5)
 
 
 async def test_a_thread_that_does_not_heed_it_runs_into_the_hard_limit(

@@ -41,11 +41,12 @@ class HandlerThreads:
         context = contextvars.copy_context()
         told = Told() if told is None else told
         blocking = BlockingJob(job, caller_of(loop), told)
-        called = self._daemons.call(partial(_catching, context, handler, blocking))
+        call = partial(self._daemons.call, partial(_catching, context, handler, blocking))
+        called = call()
         try:
             answer = await asyncio.wrap_future(called)
         except asyncio.CancelledError as error:
-            answer = await _tell(called, told, error)
+            answer = await _tell(call, called, told, error)
         if isinstance(answer, _Raised):
             raise answer.error
         # A plain function may hand back a coroutine, which belongs on the loop.
@@ -58,11 +59,16 @@ class HandlerThreads:
             self._daemons = None
 
 
-async def _tell(called: Future[Any], told: Told, error: asyncio.CancelledError) -> Any:
+async def _tell(
+    call: Callable[[], Future[Any]], called: Future[Any], told: Told, error: asyncio.CancelledError
+) -> Any:
     """Tell a handler what can't be raised in a thread, and wait on for its answer."""
     while not told.cancelled:
         if isinstance(error, SoftTimeout):
             told.soft_timeout = error
+            if called.cancelled():
+                # No thread had got to it yet, so it was taken back; it hears of this when it begins.
+                called = call()
         else:
             told.cancelled.set()
         try:
