@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
@@ -185,6 +185,34 @@ def test_another_shape_is_refused_with_those_that_are_known(handler: object, pro
     assert caught.value.option == "handler['paint']"
     assert problem in str(caught.value)
     assert "a handler takes (job), (order: Order), (job: Job, order: Order)" in str(caught.value)
+
+
+def stepwise(job: Job) -> Generator[int]:
+    yield 1
+
+
+async def stepwise_async(job: Job) -> AsyncGenerator[int]:
+    yield 1
+
+
+class Stepwise:
+    async def __call__(self, job: Job) -> AsyncGenerator[int]:
+        yield 1
+
+
+@functools.wraps(stepwise)
+def at_once(job: Job) -> list[int]:
+    return list(stepwise(job))
+
+
+@pytest.mark.parametrize("handler", [stepwise, functools.partial(stepwise_async), Stepwise()])
+def test_a_generator_is_refused_since_nothing_of_it_would_run(handler: object) -> None:
+    with pytest.raises(OptionError, match="it has a 'yield', so that calling it runs nothing of it"):
+        wants_of(handler)
+
+
+def test_a_decorator_may_make_use_of_a_generator() -> None:
+    assert wants_of(at_once) == JOB
 
 
 @pytest.mark.parametrize("handler", [amount, amount_of_the_job])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
@@ -244,6 +244,10 @@ async def one_argument(job: Job) -> None: ...
 def no_coroutine(job: Job, call_next: Any) -> Any: ...
 
 
+async def lifespan(worker: Worker) -> AsyncGenerator[None]:
+    yield
+
+
 @pytest.mark.parametrize(
     ("options", "option", "problem"),
     [
@@ -253,6 +257,8 @@ def no_coroutine(job: Job, call_next: Any) -> Any: ...
         ({"middleware": [no_coroutine]}, "middleware[0]", "must be: async def middleware(job, call_next)"),
         ({"on_start": 5}, "on_start", "must be a function that takes the worker"),
         ({"on_stop": "bye"}, "on_stop", "must be a function that takes the worker"),
+        ({"on_start": lifespan}, "on_start", "it has a 'yield', so that calling it runs nothing of it"),
+        ({"on_stop": functools.partial(lifespan)}, "on_stop", "it has a 'yield'"),
         ({"on_end": print}, "on_end", "there is no such option"),
     ],
 )

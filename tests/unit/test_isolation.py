@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
 
@@ -189,6 +189,10 @@ def test_what_can_not_run_there_is_refused(handler: Any, isolation: Any, problem
     assert problem in refusal(handler, isolation=isolation)
 
 
+def stepwise() -> Generator[None]:
+    yield
+
+
 @pytest.mark.parametrize(
     ("option", "value", "problem"),
     [
@@ -196,6 +200,7 @@ def test_what_can_not_run_there_is_refused(handler: Any, isolation: Any, problem
         ("max_memory_per_child", 1.5, "must"),
         ("on_child_start", "prepare", "must be a function without arguments"),
         ("on_child_stop", lambda: None, "it is a lambda"),
+        ("on_child_start", stepwise, "it has a 'yield'"),
     ],
 )
 def test_options_of_children_are_checked(option: str, value: Any, problem: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from toril.errors import OptionError
 
@@ -147,3 +148,18 @@ def check_mapping(value: object, option: str, known: Iterable[str]) -> dict[str,
         if key not in known:
             raise OptionError.unknown(f"{option}.{key}", given[key], [f"{option}.{name}" for name in known])
     return {key: entry for key, entry in given.items() if entry is not None}
+
+
+def check_runs(function: Callable[..., Any], option: str) -> None:
+    """Refuse a generator function: calling it makes a generator, which nobody goes through.
+
+    What a decorator makes of one is its own affair.
+
+    Raises:
+        OptionError: It is one.
+    """
+    for called in (function, type(function).__call__):
+        if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
+            advice = "return instead; what is to be cleaned up is a resource: Annotated[T, Depends(make)]"
+            problem = f"it has a 'yield', so that calling it runs nothing of it; {advice}"
+            raise OptionError(option, function, problem)

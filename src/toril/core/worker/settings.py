@@ -15,7 +15,7 @@ from toril.core.worker.isolation.options import CHILD_READERS, ChildHook, ChildO
 from toril.core.worker.lifecycle import Hook
 from toril.errors import OptionError
 from toril.model.autoscale import Autoscale, check_autoscale
-from toril.model.checks import check_bool, check_int, check_mapping, check_number
+from toril.model.checks import check_bool, check_int, check_mapping, check_number, check_runs
 from toril.model.duration import Duration, positive_ms
 from toril.model.job import JobRecord
 from toril.model.keep import Keep, Retention, parse_keep, resolve_keep
@@ -242,6 +242,7 @@ def _function_that(task: str) -> Callable[[Settings, str, Any], None]:
     def read(settings: Settings, option: str, value: Any) -> None:
         if not callable(value):
             raise OptionError(option, value, f"must be a function that {task}")
+        check_runs(value, option)
         setattr(settings, option, value)
 
     return read

@@ -12,6 +12,7 @@ from inspect import Parameter
 from typing import Any, Literal, Union, cast
 
 from toril.errors import OptionError
+from toril.model.checks import check_runs
 from toril.model.job import JobRecord
 
 Place = Literal["job", "payload"]
@@ -87,13 +88,14 @@ def wants_of(handler: object, option: str = "handler", injected: Collection[str]
 
 
 def check_callable(handler: object, option: str) -> Callable[..., Any]:
-    """Refuse what is no function at all.
+    """Refuse what is no function at all, or one that does nothing when it is called.
 
     Raises:
-        OptionError: It can't be called.
+        OptionError: It can't be called, or is a generator function.
     """
     if not callable(handler):
         raise OptionError(option, handler, f"can't be called; {_SHAPES}")
+    check_runs(handler, option)
     return handler
 
 

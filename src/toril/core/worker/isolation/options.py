@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toril.errors import OptionError
-from toril.model.checks import check_int
+from toril.model.checks import check_int, check_runs
 
 #: A function that children call, plain or ``async``, without arguments.
 ChildHook = Callable[[], Any]
@@ -48,6 +48,7 @@ def _hook(attribute: str) -> Callable[[ChildOptions, str, Any], None]:
     def read(options: ChildOptions, option: str, value: Any) -> None:
         if not callable(value):
             raise OptionError(option, value, "must be a function without arguments")
+        check_runs(value, option)
         setattr(options, attribute, value)
 
     return read
