@@ -272,9 +272,8 @@ class ManualWorker(Linked):
                 return batch
             except (JobError, UnknownBackoff) as error:
                 self.report(error)
-                if settling.error is not None and not isinstance(settling.settlement, AwaitChildren):
+                if not settling.fails_by(error):
                     return Batch()
-                # A success that is refused is a failure of the attempt.
                 settling = await runner.after_error(job, error)
 
     async def _settle(self, access: Access, settling: Settling, fetch_next: bool) -> Batch:
