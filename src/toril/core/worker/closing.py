@@ -10,9 +10,11 @@ from toril.core.worker.feeder import Feeder
 from toril.core.worker.slots import LAST_WORDS, Slots
 
 # Seconds between looks at how a worker that closes gets on.
-_LOOK = 1.0
+_LOOK = 0.25
 #: A server that is silent for so many seconds does not keep a worker from closing.
 SILENCE = 10.0
+# The same for a worker that has nothing to settle.
+_SHORT_SILENCE = 1.0
 
 
 class Closing:
@@ -34,7 +36,7 @@ class Closing:
         try:
             while not idle.done():
                 await self._wait(idle)
-                if self._is_late() or (not slots.running and any(map(_is_silent, feeders))):
+                if self._is_late() or (not slots.running and silence_left(feeders) <= 0):
                     break
         finally:
             idle.cancel()
@@ -67,5 +69,8 @@ async def all_idle(feeders: Sequence[Feeder]) -> None:
         await feeder.idle()
 
 
-def _is_silent(feeder: Feeder) -> bool:
-    return feeder.deaf_since is not None and time.monotonic() - feeder.deaf_since > SILENCE
+def silence_left(feeders: Sequence[Feeder]) -> float:
+    """For how many more seconds a worker that closes waits for a server that does not answer."""
+    deaf_since = [feeder.deaf_since for feeder in feeders if feeder.deaf_since is not None]
+    patience = SILENCE if any(feeder.unsettled for feeder in feeders) else _SHORT_SILENCE
+    return max(patience - (time.monotonic() - min(deaf_since)), 0) if deaf_since else SILENCE
