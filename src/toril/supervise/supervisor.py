@@ -27,7 +27,7 @@ from toril.supervise.seat import Seat
 
 _logger = logging.getLogger("toril.supervisor")
 
-# Changes of files that follow each other within so many ms are one save: some programs write in several steps.
+# Changes of files within so many ms of each other are one save: some programs write in several steps.
 _ONE_SAVE_MS = 150
 
 
