@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -37,7 +37,7 @@ async def home(tmp_path: Path) -> AsyncIterator[Path]:
 
 
 @asynccontextmanager
-async def worked(home: Path, run_retry_delay: float = 15) -> AsyncIterator[tuple[Queue, Worker]]:
+async def worked(home: Path, run_retry_delay: float = 15) -> AsyncGenerator[tuple[Queue, Worker]]:
     """A queue in that folder, and a worker that runs its jobs."""
     url = f"embedded:{home}"
     worker = Worker("tasks", name_of, url=url, run_retry_delay=run_retry_delay)
