@@ -78,7 +78,7 @@ def _unreadable(queue: QueueSnapshot) -> Iterator[Finding]:
             kind="unreadable",
             queue=queue.name,
             problem=f"can't be looked at: {queue.unreadable}",
-            advice="one of its keys was written by something else; find it by the command TYPE, and delete it",
+            advice="something else was written at one of its keys; find it by TYPE, and delete it",
         )
 
 
