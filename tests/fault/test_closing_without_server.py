@@ -74,3 +74,24 @@ async def test_one_with_jobs_waits_once_for_the_server_to_come_back(
         await worker.close()
     assert "the server is silent; 1 jobs could not be settled" in str(errors[-1])
     assert {type(error) for error in errors} == {StoreUnavailable}
+
+
+async def test_one_whose_jobs_do_not_finish_leaves_when_its_grace_is_over(
+    server: OwnServer, new_queue: QueueFactory, start_worker: WorkerStarter
+) -> None:
+    async def handler(job: Job) -> None:
+        handling.set()
+        await asyncio.Event().wait()
+
+    handling = asyncio.Event()
+    worker = await start_worker(handler, url=server.url, concurrency=2)
+    errors: list[BaseException] = []
+    worker.on("error", errors.append)
+    await new_queue(url=server.url).add("work")
+    await handling.wait()
+    server.kill()
+    await eventually(lambda: worker.health != "healthy")
+
+    async with asyncio.timeout(2.5):
+        await worker.close(0.3)
+    assert "1 jobs could not be settled" in str(errors[-1])

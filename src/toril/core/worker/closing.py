@@ -13,7 +13,7 @@ from toril.core.worker.slots import LAST_WORDS, Slots
 _LOOK = 0.25
 #: A server that is silent for so many seconds does not keep a worker from closing.
 SILENCE = 10.0
-# The same for a worker that has nothing to settle.
+# The same for a worker that has nothing to settle, or whose time is over.
 _SHORT_SILENCE = 1.0
 
 
@@ -36,7 +36,7 @@ class Closing:
         try:
             while not idle.done():
                 await self._wait(idle)
-                if self._is_late() or (not slots.running and silence_left(feeders) <= 0):
+                if self._is_late() or (not slots.running and self.silence_left(feeders) <= 0):
                     break
         finally:
             idle.cancel()
@@ -49,6 +49,13 @@ class Closing:
             await asyncio.wait([task], timeout=LAST_WORDS)
             task.cancel()
             await asyncio.wait([task], timeout=LAST_WORDS)
+
+    def silence_left(self, feeders: Sequence[Feeder]) -> float:
+        """For how many more seconds a server that does not answer is waited for."""
+        deaf_since = [feeder.deaf_since for feeder in feeders if feeder.deaf_since is not None]
+        may_settle = any(feeder.unsettled for feeder in feeders) and not self._is_late()
+        patience = SILENCE if may_settle else _SHORT_SILENCE
+        return max(patience - (time.monotonic() - min(deaf_since)), 0) if deaf_since else SILENCE
 
     async def _wait(self, idle: asyncio.Future[None]) -> None:
         self._hurried.clear()
@@ -67,10 +74,3 @@ async def all_idle(feeders: Sequence[Feeder]) -> None:
     """Wait until none of them has anything left to settle."""
     for feeder in feeders:
         await feeder.idle()
-
-
-def silence_left(feeders: Sequence[Feeder]) -> float:
-    """For how many more seconds a worker that closes waits for a server that does not answer."""
-    deaf_since = [feeder.deaf_since for feeder in feeders if feeder.deaf_since is not None]
-    patience = SILENCE if any(feeder.unsettled for feeder in feeders) else _SHORT_SILENCE
-    return max(patience - (time.monotonic() - min(deaf_since)), 0) if deaf_since else SILENCE

@@ -10,7 +10,7 @@ from typing import Unpack
 
 from toril.core.connection import Access
 from toril.core.job import Job
-from toril.core.worker.closing import all_idle, silence_left
+from toril.core.worker.closing import all_idle
 from toril.core.worker.duties import Duties
 from toril.core.worker.feeder import Feeder
 from toril.core.worker.lane import Lane, Means
@@ -265,7 +265,7 @@ class Worker(ManualWorker):
                 lane.give_back(job)
         feeders = self._feeders()
         try:
-            async with asyncio.timeout(silence_left(feeders)):
+            async with asyncio.timeout(self._patience.silence_left(feeders)):
                 await all_idle(feeders)
         except TimeoutError:
             unsettled = sum(feeder.unsettled for feeder in feeders)
