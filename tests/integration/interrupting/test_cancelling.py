@@ -171,16 +171,17 @@ async def test_what_a_cancelled_handler_comes_to_is_not_asked_for(
 
 
 async def test_a_running_thread_is_told(queue: Queue, start_worker: WorkerStarter) -> None:
-    ended = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
 
     def handler(job: BlockingJob) -> None:
+        begun.set()
         while not job.cancelled:
             time.sleep(0.002)
         ended.set()
 
     await start_worker(handler)
     job = await queue.add("long", attempts=5)
-    await eventually(job.is_active)
+    await eventually(begun.is_set)
 
     assert await job.cancel() == "cancelling"
 
