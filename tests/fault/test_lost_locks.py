@@ -6,7 +6,7 @@ import asyncio
 
 from tests.support.database import Database
 from tests.support.eventually import eventually
-from tests.support.factories import WorkerFactory, WorkerStarter
+from tests.support.factories import WorkerStarter
 from toril import Job, JobNotFound, LockLost, Queue
 
 
@@ -58,19 +58,4 @@ async def test_while_it_runs(
     await eventually(lambda: errors)
     go_on.set()
     await worker.close()
-    assert [type(error) for error in errors] == [LockLost]
-
-
-async def test_by_hand(queue: Queue, new_worker: WorkerFactory, database: Database, prefix: str) -> None:
-    async def handler(job: Job) -> None:
-        database.command("DEL", f"{prefix}:tasks:{job.id}:lock")
-
-    worker = new_worker(handler)
-    errors: list[BaseException] = []
-    worker.on("error", errors.append)
-    await queue.add("work")
-    job = await worker.get_next_job()
-    assert job is not None
-    await worker.process(job)
-
     assert [type(error) for error in errors] == [LockLost]

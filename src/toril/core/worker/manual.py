@@ -272,8 +272,10 @@ class ManualWorker(Linked):
                 return batch
             except (JobError, UnknownBackoff) as error:
                 self.report(error)
-                if not settling.fails_by(error):
+                if settling.error is not None and not isinstance(settling.settlement, AwaitChildren):
                     return Batch()
+                # A success that is refused is a failure of the attempt. That of a job of others is refused as
+                # well, and told; BullMQ does so, and replays of what it does count the errors.
                 settling = await runner.after_error(job, error)
 
     async def _settle(self, access: Access, settling: Settling, fetch_next: bool) -> Batch:

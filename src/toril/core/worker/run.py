@@ -79,7 +79,7 @@ class Settling(msgspec.Struct):
     at_ms: int = 0
     limited: bool = False
 
-    def fails_by(self, refusal: BaseException) -> bool:
+    def fails_by(self, refusal: JobError) -> bool:
         """Whether the attempt fails because its success was refused. A job of others can't even fail."""
         is_ours = not isinstance(refusal, LockLost | JobNotFound | JobNotInState)
         return is_ours and (self.error is None or isinstance(self.settlement, AwaitChildren))
