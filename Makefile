@@ -17,6 +17,8 @@ TIMED = $(if $(filter command line,$(origin SECONDS)),--seconds "$(SECONDS)") $(
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# Tests start hundreds of programs, which need not each compile all that they import.
+unexport PYTHONDONTWRITEBYTECODE
 
 SETUP := $(VENV)/.installed
 NODE := $(INTEROP)/node_modules/.installed

@@ -32,6 +32,8 @@ async def work(job):
     do = job.data or {}
     for _ in range(do.get("leak", 0)):
         LEAK.append(bytearray(os.urandom(1024)) * 1024)
+    while do.get("until") and not os.path.exists(do["until"]):
+        await asyncio.sleep(0.01)
     await asyncio.sleep(do.get("seconds", 0))
     if do.get("exit"):
         os._exit(do["exit"])

@@ -148,14 +148,19 @@ def test_a_second_signal_stops_all_at_once(serve: Serve, mail: toril.sync.Queue)
     assert [job.state() for job in jobs] == ["waiting", "waiting"]
 
 
-def test_one_signal_lets_those_finish_that_are_being_replaced(serve: Serve, mail: toril.sync.Queue) -> None:
+def test_one_signal_lets_those_finish_that_are_being_replaced(
+    serve: Serve, mail: toril.sync.Queue, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
     service = serve("shop:shop", "--processes", "1", "--concurrency", "1")
     service.started()
-    job = mail.add("n", {"seconds": 12})
+    job = mail.add("n", {"until": str(gate)})
     service.eventually(lambda: mail.get_active_count() == 1)
     service.send(signal.SIGHUP)
     service.wait_for("stopping")
     service.send(signal.SIGTERM)
+    service.wait_for("stopping", times=2)
+    gate.touch()
 
     assert service.exit_code() == 0
     assert job.state() == "completed"
