@@ -36,7 +36,7 @@ class Closing:
         try:
             while not idle.done():
                 await self._wait(idle)
-                if self._is_late() or (not slots.running and self.silence_left(feeders) <= 0):
+                if self._is_late() or (not slots.running and self._is_given_up(feeders)):
                     break
         finally:
             idle.cancel()
@@ -50,12 +50,24 @@ class Closing:
             task.cancel()
             await asyncio.wait([task], timeout=LAST_WORDS)
 
-    def silence_left(self, feeders: Sequence[Feeder]) -> float:
-        """For how many more seconds a server that does not answer is waited for."""
+    async def let_settle(self, feeders: Sequence[Feeder]) -> None:
+        """Wait until nothing is left to settle, or the server is given up."""
+        idle = asyncio.ensure_future(all_idle(feeders))
+        end = time.monotonic() + SILENCE
+        try:
+            while not idle.done():
+                await asyncio.wait([idle], timeout=_LOOK)
+                if self._is_given_up(feeders) or time.monotonic() >= end:
+                    break
+        finally:
+            idle.cancel()
+
+    def _is_given_up(self, feeders: Sequence[Feeder]) -> bool:
+        """Whether the server has been silent for longer than it is waited for."""
         deaf_since = [feeder.deaf_since for feeder in feeders if feeder.deaf_since is not None]
         may_settle = any(feeder.unsettled for feeder in feeders) and not self._is_late()
         patience = SILENCE if may_settle else _SHORT_SILENCE
-        return max(patience - (time.monotonic() - min(deaf_since)), 0) if deaf_since else SILENCE
+        return bool(deaf_since) and time.monotonic() - min(deaf_since) > patience
 
     async def _wait(self, idle: asyncio.Future[None]) -> None:
         self._hurried.clear()

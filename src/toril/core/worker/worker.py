@@ -264,13 +264,8 @@ class Worker(ManualWorker):
             else:
                 lane.give_back(job)
         feeders = self._feeders()
-        try:
-            async with asyncio.timeout(self._patience.silence_left(feeders)):
-                await all_idle(feeders)
-        except TimeoutError:
-            unsettled = sum(feeder.unsettled for feeder in feeders)
-            if not unsettled:
-                return
+        await self._patience.let_settle(feeders)
+        if unsettled := sum(feeder.unsettled for feeder in feeders):
             text = f"the server is silent; {unsettled} jobs could not be settled and will be found as stalled"
             self.report(StoreUnavailable(text))
 
