@@ -47,6 +47,22 @@ def test_a_paused_queue(read: Read, mail: toril.sync.Queue) -> None:
     assert kinds(read("doctor", code=1)) == ["paused"]
 
 
+def test_a_queue_that_can_not_be_looked_at_hides_nothing_of_the_others(
+    run: Run, read: Read, mail: toril.sync.Queue, database: Database, prefix: str
+) -> None:
+    mail.pause()
+    database.command("HSET", f"{prefix}:odd:meta", "version", "x")
+    database.command("SET", f"{prefix}:odd:wait", "text")
+
+    unreadable, paused = sorted(
+        read("doctor", code=1)["findings"], key=lambda one: one["queue"], reverse=True
+    )
+    assert (unreadable["kind"], unreadable["queue"], unreadable["repairable"]) == ("unreadable", "odd", False)
+    assert "WRONGTYPE" in unreadable["problem"]
+    assert (paused["kind"], paused["queue"]) == ("paused", "mail")
+    assert "queue odd" in run("jobs", "odd", code=3).stderr
+
+
 def test_active_jobs_without_a_lock(
     read: Read, mail: toril.sync.Queue, with_worker: WithWorker, database: Database, prefix: str
 ) -> None:

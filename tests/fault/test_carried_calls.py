@@ -102,7 +102,7 @@ async def test_a_server_that_is_silent_keeps_no_slot_of_a_worker_that_closes(
             await asyncio.Event().wait()
         return "saved"
 
-    monkeypatch.setattr("toril.core.worker.worker.SILENCE", 0.5)
+    monkeypatch.setattr("toril.core.worker.closing.SILENCE", 0.5)
     errors: list[BaseException] = []
     worker = new_worker(handler, url=proxy.url)
     worker.on("error", errors.append)

@@ -45,6 +45,21 @@ async def _has_workers(queue: Queue, count: int) -> bool:
     return await queue.get_workers_count() == count
 
 
+async def test_a_worker_that_was_busy_from_the_start_is_found(
+    queue: Queue, start_worker: WorkerStarter
+) -> None:
+    async def busy(job: Job) -> None:
+        await go_on.wait()
+
+    go_on = asyncio.Event()
+    await queue.add("work")
+    worker = await start_worker(busy)
+
+    await eventually(lambda: _has_workers(queue, 1))
+    assert not worker.is_idle
+    go_on.set()
+
+
 async def test_a_closed_worker_is_gone(queue: Queue, start_worker: WorkerStarter) -> None:
     worker = await start_worker(work)
     await eventually(lambda: _has_workers(queue, 1))

@@ -12,7 +12,7 @@ from toril.cli.failures import Failure, not_there, unusable
 from toril.cli.running import Settings
 from toril.errors.nearest import hint
 from toril.store.contract import Store
-from toril.store.opening import resolve_url
+from toril.store.opening import find_server
 
 # Queues that are asked at a time.
 _AT_A_TIME = 50
@@ -25,7 +25,8 @@ async def connected(settings: Settings) -> AsyncGenerator[Connected]:
     Raises:
         TorilError: It can't be reached or used.
     """
-    store = open_store(await asyncio.to_thread(resolve_url, settings.url))
+    url, revive = await asyncio.to_thread(find_server, settings.url)
+    store = open_store(url, revive=revive)
     try:
         yield Connected(store, settings.prefix)
     finally:

@@ -95,7 +95,7 @@ def worker(
         grace=seconds_of(grace, "grace"),
         fail_unfinished=_known("unfinished", unfinished, ("wait", "fail")) == "fail",
         health=health_port,
-        log_level=_known("log_level", log_level.lower(), LEVELS),
+        log_level=_known("log_level", log_level, LEVELS),
         log_format="json" if settings.json or _known("log_format", log_format, FORMATS) == "json" else "text",
         verbose=verbose,
     )
@@ -103,13 +103,13 @@ def worker(
 
 
 def _known(option: str, value: str, known: tuple[str, ...]) -> str:
-    """The value, if it is known.
+    """The value in small letters, if it is known.
 
     Raises:
         OptionError: It is none of them; the message names the nearest one.
     """
     from toril.errors import OptionError
 
-    if value not in known:
+    if value.lower() not in known:
         raise OptionError.no_such(option, value, known)
-    return value
+    return value.lower()

@@ -13,7 +13,7 @@ from toril.errors import StoreUnavailable
 from toril.model.checks import check_text
 from toril.model.names import QueueRef
 from toril.store.contract import Store
-from toril.store.opening import default_url, open_store, resolve_url, without_password
+from toril.store.opening import default_url, find_server, open_store, without_password
 
 
 @dataclass
@@ -140,9 +140,10 @@ class StoreLink:
         url = self._url or default_url()
         _sweep()
         shared = _shared.setdefault(asyncio.get_running_loop(), {})
-        server = await asyncio.to_thread(resolve_url, url) if url.startswith("embedded:") else url
+        embedded = url.startswith("embedded:")
+        server, revive = await asyncio.to_thread(find_server, url) if embedded else (url, None)
         if url not in shared or shared[url].closed:
-            shared[url] = Access(open_store(server), owned=True)
+            shared[url] = Access(open_store(server, revive=revive), owned=True)
         return shared[url]
 
     async def close(self) -> None:

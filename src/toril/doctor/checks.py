@@ -72,6 +72,16 @@ def _version(server: ServerInfo) -> Iterator[Finding]:
         )
 
 
+def _unreadable(queue: QueueSnapshot) -> Iterator[Finding]:
+    if queue.unreadable:
+        yield Finding(
+            kind="unreadable",
+            queue=queue.name,
+            problem=f"can't be looked at: {queue.unreadable}",
+            advice="something else was written at one of its keys; find it by TYPE, and delete it",
+        )
+
+
 def _paused(queue: QueueSnapshot) -> Iterator[Finding]:
     if queue.paused:
         yield Finding(
@@ -164,6 +174,7 @@ _SERVER_CHECKS: tuple[Callable[[ServerInfo], Iterator[Finding]], ...] = (
     _version,
 )
 _QUEUE_CHECKS: tuple[Callable[[QueueSnapshot], Iterator[Finding]], ...] = (
+    _unreadable,
     _paused,
     _nobody,
     _unlocked,

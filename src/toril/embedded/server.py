@@ -11,14 +11,17 @@ from urllib.parse import quote
 
 from toril.embedded.deadline import Deadline
 from toril.embedded.home import Home, locate, require_platform, unusable
-from toril.embedded.lease import enter, leave, starting
+from toril.embedded.lease import enter, leave, revive, starting
 from toril.embedded.locks import FileLock, holders
-from toril.embedded.process import noted_pid, reap, shut_down
+from toril.embedded.process import note_stopped, noted_pid, reap, shut_down
 from toril.embedded.socket_path import find_socket
 from toril.errors import EmbeddedServerError
 
 # Seconds for a server to answer: one that loads a file of several GB needs most of it.
 START_SECONDS = 60.0
+
+# The same when it is brought back: one that takes longer goes on starting, and who waits for it asks again.
+_REVIVE_SECONDS = 3.0
 
 
 class EmbeddedServer:
@@ -58,6 +61,22 @@ class EmbeddedServer:
         if not self._released and self._owner == os.getpid():
             self._released = True
             leave(self._home)
+
+    def revive(self) -> None:
+        """Start the server again if it died; blocks until it answers, for some seconds at most.
+
+        Any number of its users may do so at once. One that was stopped by ``stop`` is left so. This does
+        nothing for a process that has no share any more.
+
+        Raises:
+            MissingExtra: The extra ``embedded`` is not installed any more.
+            EmbeddedServerError: It was stopped, or did not start; the message says why and what to do.
+        """
+        try:
+            if self._owner == os.getpid():
+                revive(self._home, _REVIVE_SECONDS)
+        except OSError as error:
+            raise unusable(self._home, error) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +152,8 @@ def status(location: str | None = None) -> ServerStatus:
 def stop(location: str | None = None, *, timeout: float = START_SECONDS) -> bool:
     """Stop the server of a directory, whoever uses it; its data stay.
 
+    Those who use it wait until somebody starts it again: ``toril server start``, or whoever uses it anew.
+
     Args:
         location: As for ``ensure_server``.
         timeout: Seconds to wait for a process that is just starting or stopping it.
@@ -168,14 +189,14 @@ def _look(home: Home) -> tuple[bool, int | None]:
 def _stop(home: Home) -> bool:
     watch = FileLock(home.server_lock)
     try:
-        if not watch.is_taken():
-            return False
-        if not shut_down(find_socket(home), watch):
+        running = watch.is_taken()
+        if running and not shut_down(find_socket(home), watch):
             raise EmbeddedServerError(
                 f"the embedded server in {home.path} (process {noted_pid(watch)}) does not stop; "
                 f"see {home.log_path}"
             )
-        return True
+        note_stopped(watch)
+        return running
     finally:
         watch.close()
         reap()

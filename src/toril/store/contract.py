@@ -185,6 +185,14 @@ class LimitStore(Protocol):
 class Waiter(Protocol):
     """One worker's ear: a connection of its own that waits for word of jobs."""
 
+    async def connect(self) -> None:
+        """Connect before there is a need to wait: a worker counts as connected by this.
+
+        Raises:
+            StoreUnavailable: The server does not answer; the next call tries again.
+        """
+        ...
+
     async def wait(self, timeout: float) -> int | None:
         """Wait for word of a job: when to look (ms since the epoch, 0 is now), or ``None`` after ``timeout``.
 

@@ -27,6 +27,9 @@ from toril.supervise.seat import Seat
 
 _logger = logging.getLogger("toril.supervisor")
 
+# Changes of files within so many ms of each other are one save: some programs write in several steps.
+_ONE_SAVE_MS = 150
+
 
 def supervise(plan: Plan) -> int:
     """Keep processes running until told to stop; answers the exit code.
@@ -163,7 +166,10 @@ class Supervisor:
         """Start anew whenever a Python file of the working folder was saved."""
         # By name, since it is loaded for this only.
         watchfiles = import_module("watchfiles")
-        async for changes in watchfiles.awatch(Path.cwd(), watch_filter=watchfiles.PythonFilter()):
+        # It tells of each change by itself, and at times that there was none.
+        logging.getLogger("watchfiles").setLevel(logging.WARNING)
+        only_python = watchfiles.PythonFilter()
+        async for changes in watchfiles.awatch(Path.cwd(), watch_filter=only_python, step=_ONE_SAVE_MS):
             names = sorted(Path(name).name for _, name in changes)
             _logger.info("reloading", extra={"saved": ", ".join(names)})
             for seat in self._seats:

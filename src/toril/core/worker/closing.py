@@ -10,9 +10,11 @@ from toril.core.worker.feeder import Feeder
 from toril.core.worker.slots import LAST_WORDS, Slots
 
 # Seconds between looks at how a worker that closes gets on.
-_LOOK = 1.0
+_LOOK = 0.25
 #: A server that is silent for so many seconds does not keep a worker from closing.
 SILENCE = 10.0
+# The same for a worker that has nothing to settle, or whose time is over.
+_SHORT_SILENCE = 1.0
 
 
 class Closing:
@@ -34,7 +36,7 @@ class Closing:
         try:
             while not idle.done():
                 await self._wait(idle)
-                if self._is_late() or (not slots.running and any(map(_is_silent, feeders))):
+                if self._is_late() or (not slots.running and self._is_given_up(feeders)):
                     break
         finally:
             idle.cancel()
@@ -47,6 +49,25 @@ class Closing:
             await asyncio.wait([task], timeout=LAST_WORDS)
             task.cancel()
             await asyncio.wait([task], timeout=LAST_WORDS)
+
+    async def let_settle(self, feeders: Sequence[Feeder]) -> None:
+        """Wait until nothing is left to settle, or the server is given up."""
+        idle = asyncio.ensure_future(all_idle(feeders))
+        end = time.monotonic() + SILENCE
+        try:
+            while not idle.done():
+                await asyncio.wait([idle], timeout=_LOOK)
+                if self._is_given_up(feeders) or time.monotonic() >= end:
+                    break
+        finally:
+            idle.cancel()
+
+    def _is_given_up(self, feeders: Sequence[Feeder]) -> bool:
+        """Whether the server has been silent for longer than it is waited for."""
+        deaf_since = [feeder.deaf_since for feeder in feeders if feeder.deaf_since is not None]
+        may_settle = any(feeder.unsettled for feeder in feeders) and not self._is_late()
+        patience = SILENCE if may_settle else _SHORT_SILENCE
+        return bool(deaf_since) and time.monotonic() - min(deaf_since) > patience
 
     async def _wait(self, idle: asyncio.Future[None]) -> None:
         self._hurried.clear()
@@ -65,7 +86,3 @@ async def all_idle(feeders: Sequence[Feeder]) -> None:
     """Wait until none of them has anything left to settle."""
     for feeder in feeders:
         await feeder.idle()
-
-
-def _is_silent(feeder: Feeder) -> bool:
-    return feeder.deaf_since is not None and time.monotonic() - feeder.deaf_since > SILENCE

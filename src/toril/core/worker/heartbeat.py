@@ -16,7 +16,7 @@ from toril.store.contract import Store
 # A worker that has missed so many heartbeats is lost.
 _MISSED = 3
 # Seconds that a farewell may take.
-_FAREWELL = 2.0
+_FAREWELL = 1.0
 
 
 class Heartbeat:

@@ -79,6 +79,8 @@ class Lane:
         self._feeding: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
         self._failing: set[asyncio.Task[None]] = set()
+        # Jobs that run on though it was told that their locks are lost.
+        self._lost: set[Job] = set()
 
     # --- life ---
 
@@ -205,15 +207,17 @@ class Lane:
     def unsettled(self, settling: Settling) -> None:
         """Nothing more is to be done for a job; its lock is not ours any more."""
         self._locks.release(settling.job.id, settling.job.token)
+        self._lost.discard(settling.job)
 
     def _refused(self, settling: Settling, error: JobError) -> None:
         """A success that is refused becomes a failure of the attempt."""
-        self.report(error)
-        if settling.error is not None and not isinstance(settling.settlement, AwaitChildren):
+        if not (isinstance(error, LockLost) and settling.job in self._lost):
+            self.report(error)
+        if settling.fails_by(error):
+            self.feeder.held += 1
+            self._fail_soon(settling.job, error)
+        else:
             self.unsettled(settling)
-            return
-        self.feeder.held += 1
-        self._fail_soon(settling.job, error)
 
     def _fail_soon(self, job: Job, error: BaseException) -> None:
         task = asyncio.create_task(self._fail(job, error))
@@ -233,5 +237,7 @@ class Lane:
 
     def _lock_lost(self, id: str) -> None:
         # A job whose settlement is on its way may have given up its lock by that.
-        if any(job.id == id and job.queue == self.queue for job in self._slots.running):
+        lost = [job for job in self._slots.running if job.id == id and job.queue == self.queue]
+        if lost:
+            self._lost.update(lost)
             self.report(LockLost(f"could not renew the lock of job {id}", queue=self.queue.name, job_id=id))

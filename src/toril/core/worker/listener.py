@@ -38,6 +38,9 @@ class Listener:
         waiter = self._store.waiter(self._hearer.queue, self._settings.name)
         pause = FIRST_PAUSE
         try:
+            # One that has enough to do counts as a worker of its queue, too.
+            with suppress(StoreError):
+                await waiter.connect()
             while True:
                 await self._hearer.quiet.wait()
                 try:

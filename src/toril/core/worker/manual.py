@@ -274,7 +274,8 @@ class ManualWorker(Linked):
                 self.report(error)
                 if settling.error is not None and not isinstance(settling.settlement, AwaitChildren):
                     return Batch()
-                # A success that is refused is a failure of the attempt.
+                # A success that is refused is a failure of the attempt. That of a job of others is refused as
+                # well, and told; BullMQ does so, and replays of what it does count the errors.
                 settling = await runner.after_error(job, error)
 
     async def _settle(self, access: Access, settling: Settling, fetch_next: bool) -> Batch:

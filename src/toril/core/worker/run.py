@@ -24,6 +24,9 @@ from toril.errors import (
     JobCancelled,
     JobError,
     JobExpired,
+    JobNotFound,
+    JobNotInState,
+    LockLost,
     RateLimit,
     RateLimitError,
     StoreError,
@@ -75,6 +78,11 @@ class Settling(msgspec.Struct):
     error: BaseException | None = None
     at_ms: int = 0
     limited: bool = False
+
+    def fails_by(self, refusal: JobError) -> bool:
+        """Whether the attempt fails because its success was refused. A job of others can't even fail."""
+        is_ours = not isinstance(refusal, LockLost | JobNotFound | JobNotInState)
+        return is_ours and (self.error is None or isinstance(self.settlement, AwaitChildren))
 
 
 class Runner:

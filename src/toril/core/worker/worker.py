@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 from toril.core.connection import Access
 from toril.core.job import Job
-from toril.core.worker.closing import SILENCE, all_idle
+from toril.core.worker.closing import all_idle
 from toril.core.worker.duties import Duties
 from toril.core.worker.feeder import Feeder
 from toril.core.worker.lane import Lane, Means
@@ -255,8 +255,7 @@ class Worker(ManualWorker):
             await self._patience.let_finish(self._feeders(), self._slots)
             await self._give_back_unfinished()
             await self._duties.end()
-            for lane in lanes:
-                await lane.stop()
+            await asyncio.gather(*(lane.stop() for lane in lanes))
         if self._locks is not None:
             await self._locks.stop()
         await super().close()
@@ -275,11 +274,8 @@ class Worker(ManualWorker):
             else:
                 lane.give_back(job)
         feeders = self._feeders()
-        try:
-            async with asyncio.timeout(SILENCE):
-                await all_idle(feeders)
-        except TimeoutError:
-            unsettled = sum(feeder.unsettled for feeder in feeders)
+        await self._patience.let_settle(feeders)
+        if unsettled := sum(feeder.unsettled for feeder in feeders):
             text = f"the server is silent; {unsettled} jobs could not be settled and will be found as stalled"
             self.report(StoreUnavailable(text))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import msgspec
 
-from toril.errors import OptionError, StoreUnavailable
+from toril.errors import EmbeddedServerError, MissingExtra, OptionError, StoreUnavailable
 from toril.store.redis.wire import ServerError, Wire, Word
 
 _logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ class Address(msgspec.Struct, frozen=True):
         service: Name of the service that the sentinels watch.
         tls: Whether connections are encrypted.
         options: User, password, database, certificates.
+        revive: Starts the server again when nobody listens on its socket; ``None`` if others see to that.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Address(msgspec.Struct, frozen=True):
     service: str = ""
     tls: bool = False
     options: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
+    revive: Callable[[], None] | None = None
 
     @classmethod
     def parse(cls, url: str) -> Address:
@@ -100,13 +102,18 @@ class Address(msgspec.Struct, frozen=True):
                 return wire
         except TimeoutError:
             raise StoreUnavailable(f"no connection to {self} within {CONNECT_TIMEOUT:g} s") from None
-        except OSError as error:
+        except (OSError, EmbeddedServerError, MissingExtra) as error:
             raise StoreUnavailable(f"no connection to {self}: {error}") from error
 
     async def _open(self, patience: float | None) -> Wire:
         if self.path:
-            loop = asyncio.get_running_loop()
-            return (await loop.create_unix_connection(lambda: Wire(patience), self.path))[1]
+            try:
+                return await _wire_at(self.path, patience)
+            except OSError:
+                if self.revive is None:
+                    raise
+            await asyncio.to_thread(self.revive)
+            return await _wire_at(self.path, patience)
         host, port = await self._primary() if self.kind == "sentinel" else self.hosts[0]
         return await _wire_to(host, port, self._tls_context() if self.tls else None, patience)
 
@@ -161,6 +168,11 @@ async def _introduce(wire: Wire, name: str) -> None:
     except ServerError as error:
         # A name is for those who watch; a server that refuses it serves all the same.
         _logger.debug("the server refuses the name of a connection", extra={"error": str(error)})
+
+
+async def _wire_at(path: str, patience: float | None) -> Wire:
+    loop = asyncio.get_running_loop()
+    return (await loop.create_unix_connection(lambda: Wire(patience), path))[1]
 
 
 async def _wire_to(

@@ -58,6 +58,17 @@ class Connection:
         """Whether the server does what is asked at the same time in the order in which it was asked."""
         return self.address.kind != "cluster"
 
+    async def open(self) -> None:
+        """Connect, if that is not done.
+
+        Raises:
+            StoreUnavailable: No connection within some seconds.
+        """
+        try:
+            await self._alive()
+        except ServerError as error:
+            raise self._translated(str(error)) from error
+
     async def run(self, name: str, queue: QueueRef, *args: Word) -> Any:
         """Run a script on a queue.
 
@@ -81,7 +92,7 @@ class Connection:
             wire.scripts.add(run.digest)
             return await wire.ask(("EVAL", run.source, 1, key, *args))
         except ServerError as error:
-            raise self._translated(str(error), run) from error
+            raise self._translated(str(error), run, queue) from error
 
     async def command(self, *words: Word) -> Any:
         """Run one plain command; its reply is not reshaped."""
@@ -167,7 +178,9 @@ class Connection:
         self._wire = wire
         return wire
 
-    def _translated(self, message: str, run: Script | None = None) -> StoreError:
+    def _translated(
+        self, message: str, run: Script | None = None, queue: QueueRef | None = None
+    ) -> StoreError:
         """The server's error as one of ours."""
         if message.startswith(_REFUSED):
             return StoreMisconfigured(f"the server refuses us: {message}")
@@ -176,7 +189,9 @@ class Connection:
             if "READONLY" in message:
                 self.drop()
             return StoreUnavailable(f"the server can't serve us now: {message}")
-        return ScriptError(run.explain(message) if run else message)
+        if run is None or queue is None:
+            return ScriptError(message)
+        return ScriptError(f"queue {queue.name}: {run.explain(message)}")
 
     def drop(self) -> None:
         """Give the connection up; the next call makes a new one."""

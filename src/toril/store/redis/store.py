@@ -7,6 +7,8 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from toril.errors import StoreMisconfigured
 from toril.model.names import QueueRef
 from toril.store.redis.address import Address
@@ -27,9 +29,11 @@ _logger = logging.getLogger(__name__)
 _OLDEST = (6, 2)
 
 
-def open_redis(url: str, now_ms: Callable[[], int], receipts: bool = True) -> RedisStore:
+def open_redis(
+    url: str, now_ms: Callable[[], int], receipts: bool, revive: Callable[[], None] | None
+) -> RedisStore:
     """A store for this URL; it connects when it is first used."""
-    return RedisStore(Address.parse(url), now_ms, receipts)
+    return RedisStore(msgspec.structs.replace(Address.parse(url), revive=revive), now_ms, receipts)
 
 
 class RedisStore:

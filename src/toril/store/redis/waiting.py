@@ -28,6 +28,10 @@ class Ear:
     def __init__(self, address: Address, name: str) -> None:
         self._connection = Connection(address, name, patience=None)
 
+    async def connect(self) -> None:
+        """Connect already."""
+        await self._connection.open()
+
     async def ask(self, timeout: float, *words: Word) -> Any:
         """Ask and wait for ``timeout`` seconds and some grace; breaking off costs the connection."""
         return await self._within(timeout, self._connection.command(*words), words[0])
@@ -69,6 +73,10 @@ class RedisWaiter:
     def __init__(self, address: Address, queue: QueueRef, worker: str | None) -> None:
         self._ear = Ear(address, client_name(queue, f":w:{worker}" if worker else ""))
         self._base = queue.base
+
+    async def connect(self) -> None:
+        """Connect already, under the worker's name."""
+        await self._ear.connect()
 
     async def wait(self, timeout: float) -> int | None:
         """Wait for word of a job, at most ``timeout`` seconds (bounded by what servers take).

@@ -3,6 +3,7 @@
 --- @returns 1 it has failed  2 its worker was told  3 it runs, and nobody can be told  4 it had finished before
 --- @errors  -1 job missing  -3 in no state  -8 owned by a scheduler
 --- @include "finish_job"
+--- @include "locks"
 --- @include "cancelled"
 --- @include "next_iteration"
 
@@ -46,7 +47,7 @@ local ties = read_ties(job_key)
 if call('ZSCORE', base .. 'failed', id) or call('ZSCORE', base .. 'completed', id) then
   return 4
 end
-local token = call('GET', job_key .. ':lock')
+local token = token_in(job_key .. ':lock')
 if token then
   return tell_worker(token)
 end

@@ -5,6 +5,7 @@
 --- @include "gate"
 --- @include "pushes"
 --- @include "lost_workers"
+--- @include "locks"
 
 local call = redis.call
 
@@ -20,7 +21,7 @@ local function recover(id)
     call('LREM', base .. 'active', 1, id)
     return false
   end
-  if call('EXISTS', job_key .. ':lock') == 1 then
+  if token_in(job_key .. ':lock') then
     return false
   end
   -- Read before the job leaves the active ones: nothing may fail after that. No number counts as 0.

@@ -2,6 +2,7 @@
 --- @args    ids_and_tokens lock_ms
 --- @returns the ids whose lock is lost, and the ids of jobs that were cancelled while they run
 --- @include "cancelled"
+--- @include "locks"
 
 local call = redis.call
 local pairs_of = cmsgpack.unpack(ids_and_tokens)
@@ -9,7 +10,7 @@ local lost, kept, cancelled = {}, {}, {}
 for i = 1, #pairs_of, 2 do
   local id, token = pairs_of[i], pairs_of[i + 1]
   local key = base .. id .. ':lock'
-  if call('GET', key) == token then
+  if token_in(key) == token then
     call('SET', key, token, 'PX', lock_ms)
     kept[#kept + 1] = id
     -- Whatever is where the job should be, the lock is kept.

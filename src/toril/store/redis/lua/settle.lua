@@ -11,6 +11,7 @@
 ---          -9 failed children
 --- @include "finish_run"
 --- @include "take_jobs"
+--- @include "locks"
 
 local list = cmsgpack.unpack(settlements)
 local wanted = claim ~= '' and cmsgpack.unpack(claim) or nil
@@ -53,7 +54,7 @@ local function was_settled(settlement)
     return verbs_for_all().was_finished(base, settlement, time)
   end
   local id = settlement[2]
-  local lock = redis.call('GET', base .. id .. ':lock')
+  local lock = token_in(base .. id .. ':lock')
   if lock then
     return wanted ~= nil and lock == wanted.token
   end

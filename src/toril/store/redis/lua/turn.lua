@@ -13,7 +13,7 @@ local first = call('ZRANGE', base .. 'delayed', 0, 0, 'WITHSCORES')
 local next_due = first[2] and math.floor(tonumber(first[2]) / 4096) or 0
 if not meta[1] or meta[2] or meta[3] or meta[4] or not job[1] or job[3] or job[4]
   or (first[2] and next_due <= time)
-  or call('GET', job_key .. ':lock') ~= token
+  or redis.pcall('GET', job_key .. ':lock') ~= token
   or call('EXISTS', job_key .. ':dependencies', job_key .. ':unsuccessful') > 0
   or call('LREM', base .. 'active', -1, id) == 0 then
   return 0

@@ -4,6 +4,7 @@
 --- @include "marker"
 --- @include "gate"
 --- @include "pushes"
+--- @include "locks"
 
 -- Promotion moves at most so many due jobs in a call, those that were due first, so that no call takes long.
 -- It is more than a call takes: workers that take little don't keep due jobs from their place in the line.
@@ -219,7 +220,7 @@ local function adopt_jobs(base, claim)
   local found = {}
   for _, id in ipairs(redis.call('LRANGE', base .. 'active', 0, -1)) do
     local lock = base .. id .. ':lock'
-    if redis.call('GET', lock) == claim.token then
+    if token_in(lock) == claim.token then
       -- Its worker counts from now on.
       redis.call('PEXPIRE', lock, claim.lock_ms)
       found[#found + 1] = { id, redis.call('HGETALL', base .. id) }
