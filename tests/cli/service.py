@@ -43,7 +43,7 @@ async def work(job):
 
 LEAK = []
 
-def worker(queue, **options):
+def worker(queue, work=work, **options):
     return Worker(queue, work, prefix=os.environ["PREFIX"], lock_duration=1, stalled_interval=0.5, **options)
 
 class Shop:

@@ -66,6 +66,30 @@ def test_unfinished_jobs_fail_if_that_is_wanted_and_a_second_signal_hurries(
     assert job.state() == "failed"
 
 
+def test_a_handler_that_no_cancellation_ends_does_not_keep_the_process(
+    serve: Serve, mail: toril.sync.Queue, tmp_path: Path
+) -> None:
+    (tmp_path / "deaf.py").write_text(
+        "import asyncio\n"
+        "from shop import worker as make\n"
+        "async def work(job):\n"
+        "    while True:\n"
+        "        try:\n"
+        "            await asyncio.sleep(3600)\n"
+        "        except asyncio.CancelledError:\n"
+        "            pass\n"
+        "worker = make('mail', work)\n"
+    )
+    job = mail.add("deaf")
+    service = serve("deaf:worker", "--grace", "0.1s")
+    service.eventually(lambda: mail.get_active_count() == 1)
+    service.send(signal.SIGTERM)
+
+    assert service.exit_code() == 0, service.lines
+    assert job.state() == "waiting"
+    assert service.logged("leaving though tasks go on that were cancelled")[0]["tasks"] == 1
+
+
 def test_health_pages(serve: Serve, mail: toril.sync.Queue) -> None:
     service = serve("shop:shop", "--health-port", "0")
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
+from typing import NoReturn
 
 import msgspec
 
@@ -28,6 +29,9 @@ from toril.supervise.serving import Serving
 from toril.supervise.target import TargetFailed, choose, load, users_part
 
 _logger = logging.getLogger("toril.worker")
+
+# Seconds that tasks have which were left behind by handlers, or are handlers that go on though cancelled.
+_LAST_WORDS = 1.0
 
 
 def complain(text: str) -> None:
@@ -48,6 +52,9 @@ def work(plan: Plan, number: int | None = None, end: socket.socket | None = None
         workers = choose(load(plan.target), plan.queues)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(plan, workers, end))
+            if deaf := runner.run(_deaf()):
+                _logger.error("leaving though tasks go on that were cancelled", extra={"tasks": deaf})
+                _leave()
     except TargetFailed as failed:
         complain(f"{failed}\ntoril: {plan.target} raised this; nothing was started")
     except OptionError as error:
@@ -61,6 +68,21 @@ def work(plan: Plan, number: int | None = None, end: socket.socket | None = None
     else:
         return Exit.DONE
     return Exit.USAGE
+
+
+async def _deaf() -> int:
+    """Cancel the tasks that are left; answers how many go on, for which a loop that closes waits for ever."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    return len((await asyncio.wait(left, timeout=_LAST_WORDS))[1]) if left else 0
+
+
+def _leave() -> NoReturn:
+    """End the process as it is: its workers are closed."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(Exit.DONE)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
