@@ -130,24 +130,25 @@ async def test_a_short_lock_is_kept_beside_long_ones(
 
 
 async def test_locks_that_can_not_be_renewed_harm_no_other_queue(
-    new_queue: QueueFactory, start_worker: WorkerStarter, handler: Handling, database: Database
+    new_queue: QueueFactory, start_worker: WorkerStarter, handler: Handling, database: Database, prefix: str
 ) -> None:
+    stalled = f"{prefix}:broken:stalled"
     errors: dict[str, list[BaseException]] = {"broken": [], "sound": []}
     for name, heard in errors.items():
         worker = await start_worker(handler, name, lock_duration=0.6, skip_stalled_check=True)
         worker.on("error", heard.append)
     broken, sound = new_queue("broken"), new_queue("sound")
-    bad, good = await broken.add("work"), await sound.add("work")
+    await broken.add("work")
+    good = await sound.add("work")
     await eventually(lambda: len(handler.started) == 2)
-    database.command("DEL", lock_of(broken, bad))
-    database.command("RPUSH", lock_of(broken, bad), "no lock")
+    database.command("SET", stalled, "no set")
     await eventually(lambda: len(errors["broken"]) >= 2)
     await renewed(database, lock_of(sound, good))
 
     assert all("WRONGTYPE" in str(error) for error in errors["broken"])
     assert errors["sound"] == []
-    # It can't be settled before it has a lock again or none, and would be tried until the worker is closed.
-    database.command("DEL", lock_of(broken, bad))
+    # Its job can't be settled either, and would be tried until the worker is closed.
+    database.command("DEL", stalled)
     handler.go_on.set()
     assert await good.result(timeout=5) == "kept"
 
