@@ -9,6 +9,7 @@ import pytest
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from tests.support.factories import WorkerStarter
+from tests.support.locks import renewed
 from toril import Job, LockLost, Queue
 
 # What anybody may write at the key of a lock.
@@ -74,8 +75,7 @@ async def test_the_locks_of_other_jobs_are_renewed(
             await go_on.wait()
             return "lost"
         await eventually(lambda: errors)
-        left = database.command("PTTL", lock)
-        await eventually(lambda: database.command("PTTL", lock) > left)
+        await renewed(database, lock)
         return "held"
 
     go_on = asyncio.Event()

@@ -10,6 +10,7 @@ import pytest
 from tests.support.database import Database
 from tests.support.eventually import eventually
 from tests.support.factories import QueueFactory, WorkerStarter
+from tests.support.locks import renewed
 from tests.support.program import Program
 from toril import Job, Queue
 
@@ -58,18 +59,6 @@ def lock_threads() -> list[threading.Thread]:
 
 def lock_of(queue: Queue, job: Job) -> str:
     return f"{queue.ref.base}{job.id}:lock"
-
-
-async def renewed(database: Database, lock: str) -> None:
-    """Wait until a lock is renewed: nothing else gives it more time than it had."""
-    left = database.command("PTTL", lock)
-
-    def has_more() -> bool:
-        nonlocal left
-        before, left = left, database.command("PTTL", lock)
-        return left > before
-
-    await eventually(has_more)
 
 
 async def test_workers_share_a_thread_and_all_connections_but_those_they_wait_on(
