@@ -11,6 +11,11 @@ from tests.support.factories import QueueFactory, WorkerStarter
 from tests.support.server import OwnServer
 from toril import Job, StoreUnavailable, Worker
 
+# Seconds in which a worker leaves that need not wait until its server has been silent for 10 s.
+SOON = 5
+# That silence in a test where it is waited for, and is not to be twice.
+SILENCE = 2
+
 
 async def nothing(job: Job) -> None:
     """There is nothing to do."""
@@ -36,7 +41,7 @@ async def test_one_without_jobs_whose_server_was_killed(
     # It has tried to take jobs.
     await eventually(lambda: worker.health != "healthy" and not worker.is_idle)
 
-    async with asyncio.timeout(2.5):
+    async with asyncio.timeout(SOON):
         await worker.close()
     assert "could not be settled" not in str(errors)
 
@@ -47,7 +52,7 @@ async def test_one_of_several_queues_whose_server_stands_still(
     worker = await started(start_worker, server, [], 3)
     server.freeze()
 
-    async with asyncio.timeout(2.5):
+    async with asyncio.timeout(SOON):
         await worker.close()
     server.thaw()
 
@@ -59,7 +64,7 @@ async def test_one_with_jobs_waits_once_for_the_server_to_come_back(
         handling.set()
         await go_on.wait()
 
-    monkeypatch.setattr("toril.core.worker.closing.SILENCE", 0.8)
+    monkeypatch.setattr("toril.core.worker.closing.SILENCE", SILENCE)
     handling, go_on = asyncio.Event(), asyncio.Event()
     worker = await start_worker(handler, url=server.url)
     errors: list[BaseException] = []
@@ -70,7 +75,7 @@ async def test_one_with_jobs_waits_once_for_the_server_to_come_back(
     go_on.set()
     await eventually(lambda: worker.health != "healthy")
 
-    async with asyncio.timeout(1.5):
+    async with asyncio.timeout(2 * SILENCE):
         await worker.close()
     assert "the server is silent; 1 jobs could not be settled" in str(errors[-1])
     assert {type(error) for error in errors} == {StoreUnavailable}
@@ -92,6 +97,6 @@ async def test_one_whose_jobs_do_not_finish_leaves_when_its_grace_is_over(
     server.kill()
     await eventually(lambda: worker.health != "healthy")
 
-    async with asyncio.timeout(2.5):
+    async with asyncio.timeout(SOON):
         await worker.close(0.3)
     assert "1 jobs could not be settled" in str(errors[-1])
