@@ -81,8 +81,13 @@ class TlsFront:
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.handshakes += 1
         to_read, to_write = await asyncio.open_connection(HOST, self._behind)
-        with suppress(OSError, asyncio.CancelledError):
-            await asyncio.gather(_copy(reader, to_write), _copy(to_read, writer))
+        try:
+            with suppress(OSError, asyncio.CancelledError):
+                await asyncio.gather(_copy(reader, to_write), _copy(to_read, writer))
+        finally:
+            # Those who copy may not even have begun when the front goes down.
+            for end in (to_write, writer):
+                end.transport.abort()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
