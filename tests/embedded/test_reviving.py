@@ -10,7 +10,8 @@ import pytest
 
 from tests.embedded.neighbour import Neighbour, process_id, read, write
 from tests.embedded.test_survival import kill_server
-from toril.embedded import ensure_server, status, stop
+from toril.embedded import ensure_server, lease, status, stop
+from toril.embedded.locks import FileLock
 from toril.errors import EmbeddedServerError
 
 REVIVE = """
@@ -92,6 +93,27 @@ def test_a_folder_that_was_removed_is_not_made_again(home: Path) -> None:
         with pytest.raises(EmbeddedServerError, match="No such file"):
             server.revive()
         assert not home.exists()
+
+
+def test_who_finds_it_stopped_does_not_take_its_lock(home: Path) -> None:
+    """By which it would seem to run, to those who look at that moment."""
+    with ensure_server(str(home)) as server:
+        stop(str(home))
+        watch = FileLock(home / "run" / "server.lock")
+        assert watch.try_shared()
+        with pytest.raises(EmbeddedServerError, match="was stopped"):
+            server.revive()
+        watch.release()
+
+
+def test_it_waits_no_longer_for_other_threads_than_for_the_server(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toril.embedded.server._REVIVE_SECONDS", 0.05)
+    with ensure_server(str(home)) as server:
+        with vars(lease)["_process"].mutex, pytest.raises(EmbeddedServerError, match="another thread"):
+            server.revive()
+        server.revive()
 
 
 def test_who_has_left_brings_nothing_back(home: Path) -> None:

