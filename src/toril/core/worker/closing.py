@@ -63,8 +63,13 @@ class Closing:
             idle.cancel()
 
     def _is_given_up(self, feeders: Sequence[Feeder]) -> bool:
-        """Whether the server has been silent for longer than it is waited for."""
+        """Whether the server has been silent for longer than it is waited for.
+
+        In a cluster one node may be silent alone: what others are to settle is waited for.
+        """
         deaf_since = [feeder.deaf_since for feeder in feeders if feeder.deaf_since is not None]
+        if any(feeder.unsettled for feeder in feeders if feeder.deaf_since is None):
+            return False
         may_settle = any(feeder.unsettled for feeder in feeders) and not self._is_late()
         patience = SILENCE if may_settle else _SHORT_SILENCE
         return bool(deaf_since) and time.monotonic() - min(deaf_since) > patience
