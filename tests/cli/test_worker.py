@@ -70,8 +70,9 @@ def test_a_handler_that_no_cancellation_ends_does_not_keep_the_process(
     serve: Serve, mail: toril.sync.Queue, tmp_path: Path
 ) -> None:
     (tmp_path / "deaf.py").write_text(
-        "import asyncio\n"
+        "import asyncio, atexit, pathlib\n"
         "from shop import worker as make\n"
+        "atexit.register(pathlib.Path('left').touch)\n"
         "async def work(job):\n"
         "    while True:\n"
         "        try:\n"
@@ -88,6 +89,8 @@ def test_a_handler_that_no_cancellation_ends_does_not_keep_the_process(
     assert service.exit_code() == 0, service.lines
     assert job.state() == "waiting"
     assert service.logged("leaving though tasks go on that were cancelled")[0]["tasks"] == 1
+    # What was registered for the end was called.
+    assert (tmp_path / "left").exists()
 
 
 def test_health_pages(serve: Serve, mail: toril.sync.Queue) -> None:

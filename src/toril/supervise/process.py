@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import socket
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import msgspec
 
@@ -32,6 +33,9 @@ _logger = logging.getLogger("toril.worker")
 
 # Seconds that tasks have which were left behind by handlers, or are handlers that go on though cancelled.
 _LAST_WORDS = 1.0
+
+# What Python calls at the end of a process that is let come to one; it has no public name.
+_call_at_exit = cast("Callable[[], None]", vars(atexit)["_run_exitfuncs"])
 
 
 def complain(text: str) -> None:
@@ -79,10 +83,15 @@ async def _deaf() -> int:
 
 
 def _leave() -> NoReturn:
-    """End the process as it is: its workers are closed."""
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(Exit.DONE)
+    """End the process without its loop: its workers are closed.
+
+    What is registered for the end of a process is called, such as what gives back an embedded server.
+    """
+    try:
+        _call_at_exit()
+        sys.stdout.flush()
+    finally:
+        os._exit(Exit.DONE)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
