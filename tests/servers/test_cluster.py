@@ -130,6 +130,24 @@ async def test_queues_and_workers_on_all_nodes_are_found(three_nodes: Cluster) -
     assert await list_queues(three_nodes.url) == sorted(names)
 
 
+async def test_workers_that_are_busy_from_the_start_are_found(three_nodes: Cluster) -> None:
+    async def busy(job: Job) -> None:
+        await go_on.wait()
+
+    go_on = asyncio.Event()
+    for name in _one_queue_a_node(three_nodes):
+        await add_one(three_nodes.url, name)
+        async with (
+            Worker(name, busy, url=three_nodes.url, name="w") as worker,
+            Queue(name, url=three_nodes.url) as queue,
+        ):
+            found = await eventually(queue.get_workers)
+            assert [each.name for each in found] == ["w"]
+            assert not worker.is_idle
+            go_on.set()
+        go_on.clear()
+
+
 @pytest.mark.parametrize("name", ["plain", "bra{ce", "}{", "{}"])
 async def test_a_queue_without_a_hash_tag_is_refused(three_nodes: Cluster, name: str) -> None:
     with pytest.raises(StoreMisconfigured, match="braces"):

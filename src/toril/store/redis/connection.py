@@ -58,17 +58,6 @@ class Connection:
         """Whether the server does what is asked at the same time in the order in which it was asked."""
         return self.address.kind != "cluster"
 
-    async def open(self) -> None:
-        """Connect, if that is not done.
-
-        Raises:
-            StoreUnavailable: No connection within some seconds.
-        """
-        try:
-            await self._alive()
-        except ServerError as error:
-            raise self._translated(str(error)) from error
-
     async def run(self, name: str, queue: QueueRef, *args: Word) -> Any:
         """Run a script on a queue.
 

@@ -28,10 +28,6 @@ class Ear:
     def __init__(self, address: Address, name: str) -> None:
         self._connection = Connection(address, name, patience=None)
 
-    async def connect(self) -> None:
-        """Connect already."""
-        await self._connection.open()
-
     async def ask(self, timeout: float, *words: Word) -> Any:
         """Ask and wait for ``timeout`` seconds and some grace; breaking off costs the connection."""
         return await self._within(timeout, self._connection.command(*words), words[0])
@@ -75,8 +71,8 @@ class RedisWaiter:
         self._base = queue.base
 
     async def connect(self) -> None:
-        """Connect already, under the worker's name."""
-        await self._ear.connect()
+        """Connect already, under the worker's name; of a cluster to the node that is waited at."""
+        await self._ear.ask(0, "EXISTS", self._base + "marker")
 
     async def wait(self, timeout: float) -> int | None:
         """Wait for word of a job, at most ``timeout`` seconds (bounded by what servers take).
