@@ -135,6 +135,12 @@ def test_jobs_are_cancelled_in_whatever_state(
     assert mail.get_job_counts("failed", "active") == {"failed": 2, "active": 1}
 
 
+def test_a_job_that_is_named_twice_is_cancelled_once(read: Read, mail: toril.sync.Queue) -> None:
+    job = mail.add("n", remove_on_fail=True)
+
+    assert read("cancel", "mail", job.id, job.id)["jobs"] == [{"id": job.id, "answer": "cancelled"}]
+
+
 def test_children_of_a_cancelled_job_can_be_left_alone(run: Run, mail: toril.sync.Queue) -> None:
     for _ in range(2):
         parent = mail.add("parent")

@@ -22,7 +22,7 @@ async def cancel(
 
     async with connected(settings) as server:
         opened = await server.existing(queue)
-        found = [await job_of(opened, id) for id in ids]
+        found = [await job_of(opened, id) for id in dict.fromkeys(ids)]
         answers = {job.id: await job.cancel(children=not keep_children) for job in found}
     if settings.json:
         jobs = [{"id": id, "answer": answer.value} for id, answer in answers.items()]
