@@ -12,7 +12,7 @@ from tests.support.database import Database
 from tests.support.eventually import eventually
 from tests.support.factories import QueueFactory, WorkerFactory
 from tests.support.meter import Cost
-from toril import Flow, FlowProducer, Job, Queue
+from toril import Flow, FlowProducer, Job, JobSpec, ParentRef, Queue
 
 # Others that wait before and behind the children.
 LINE = 20_000
@@ -220,3 +220,21 @@ async def test_the_children_of_a_job_that_run_or_failed_stay(
     assert jobs_of(database, children) == 2
     assert (await job.dependency_counts())["unprocessed"] == 2
     assert await job.state() == "waiting-children"
+
+
+@pytest.mark.parametrize("count", [0, 1, 150])
+async def test_places_in_line_go_with_jobs_whose_keys_are_gone(
+    queue: Queue, database: Database, count: int
+) -> None:
+    """Somebody has deleted the keys of the root and of a child that waits, and nothing else of them."""
+    root = await queue.add("root")
+    parent = ParentRef(root.id, queue.ref.qualified)
+    await queue.add_many([JobSpec("child", None, {"parent": parent}) for _ in range(count)])
+    last = await queue.add("child", parent=parent)
+    for job in (root, last):
+        database.command("DEL", f"{queue.ref.base}{job.id}")
+
+    assert await queue.remove(root.id)
+
+    assert await queue.get_waiting_count() == 0
+    assert jobs_of(database, queue) == 0

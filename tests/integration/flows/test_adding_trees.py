@@ -20,6 +20,7 @@ from toril import (
     ParentNotReplaceable,
     ParentRef,
     PendingChildren,
+    Queue,
 )
 
 
@@ -332,3 +333,33 @@ async def test_nodes_of_deep_trees_are_shown_and_compared(
     assert len({node, again, *node.children}) == 3
     assert (node == node, node == again) == (True, False)
     assert "PendingChildren" in repr(type(node)(node.job, error=PendingChildren("it waits")))
+
+
+async def test_children_of_several_queues_keep_their_order(
+    producer: FlowProducer, database: Database, prefix: str
+) -> None:
+    """In the set of a few children, which the server keeps in the order in which they came."""
+    names = ["b", "a", "tasks", "a", "b"]
+    node = await producer.add(
+        Flow("root", queue="tasks", children=[Flow("leaf", queue=name) for name in names])
+    )
+
+    # What the client reads of a set itself, it puts into one of Python's.
+    read = "return redis.call('SMEMBERS', KEYS[1])"
+    keys = database.command("EVAL", read, 1, f"{prefix}:tasks:{node.job.id}:dependencies")
+    assert [key.split(":")[1] for key in keys] == names
+
+
+async def test_a_job_whose_only_child_was_there_is_tied_to_its_parent(
+    producer: FlowProducer, queue: Queue
+) -> None:
+    """Nothing else goes into a list or a sorted set with it."""
+    done = await queue.add("done", job_id="done")
+    child = Flow("done", queue=queue.name, job_id=done.id)
+    node = await producer.add(
+        Flow("root", queue="tasks", children=[Flow("middle", queue="b", children=[child])])
+    )
+    [middle] = node.children
+
+    assert await node.job.state() == "waiting-children"
+    assert (await node.job.dependencies()).unprocessed == [f"{queue.ref.prefix}:b:{middle.job.id}"]

@@ -132,7 +132,7 @@ local function add(queue, job, counter)
   stored[key] = true
   enqueue(queue, id, job, more)
   if more and more.dependencies then
-    push_member(queue, more.dependencies, key)
+    push_member(more.dependencies, key)
   end
   return id
 end

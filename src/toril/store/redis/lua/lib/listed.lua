@@ -30,13 +30,25 @@ local function note_neighbours(base, state, place, wanted, found)
   end
 end
 
+--- Children that are done are often gone, and no list is looked through for them. Of a job that was asked for, or
+--- is pending, a place in a list may be all that is left.
+local function may_be_listed(job)
+  if #job.parents == 0 or redis.call('EXISTS', job.key) == 1 then
+    return true
+  end
+  for _, parent_key in ipairs(job.parents) do
+    if redis.call('SISMEMBER', parent_key .. ':dependencies', job.key) == 1 then
+      return true
+    end
+  end
+  return false
+end
+
 --- Look for a job in the lists of its queue; answers how many entries were looked at.
 local function look_for(job, wanted, found)
   local looked_at = 0
-  -- Children that are done are often gone: no list is looked through for them.
-  local exists = redis.call('EXISTS', job.key) == 1
   found[job.key] = { state = 'unknown' }
-  for _, state in ipairs(exists and LISTS or {}) do
+  for _, state in ipairs(may_be_listed(job) and LISTS or {}) do
     local place = redis.call('LPOS', job.base .. state, job.id)
     looked_at = looked_at + (place or redis.call('LLEN', job.base .. state))
     if place then
@@ -49,7 +61,7 @@ local function look_for(job, wanted, found)
 end
 
 --- Where jobs stand that no sorted set holds, and of how many, from the first on, that is known now. A job is
---- { base, id, key }.
+--- { base, id, key, keys of parents }; the one that was asked for has none.
 local function find_listed(jobs)
   local wanted, found, left = {}, {}, MOST_LOOKED_AT
   for _, job in ipairs(jobs) do

@@ -15,6 +15,8 @@ local MOST_ARGUMENTS = 4000
 
 local pending = {}
 local pending_bases = {}
+-- Of sets, by their keys: the children of a job keep their order, whatever queues they are in.
+local pending_members = {}
 
 local function pushes_of(base)
   local pushes = pending[base]
@@ -63,9 +65,6 @@ local function flush_base(base, pushes)
   end
   call_with_many('ZADD', base .. 'prioritized', pushes.ranked_now)
   call_with_many('ZADD', base .. 'delayed', pushes.due)
-  for key, members in pairs(pushes.members or {}) do
-    call_with_many('SADD', key, members)
-  end
   if pushes.ready then
     mark_ready(base)
   end
@@ -74,7 +73,19 @@ local function flush_base(base, pushes)
   end
 end
 
+local function flush_members()
+  if not next(pending_members) then
+    return
+  end
+  local sets = pending_members
+  pending_members = {}
+  for key, members in pairs(sets) do
+    call_with_many('SADD', key, members)
+  end
+end
+
 local function flush_pushes()
+  flush_members()
   local bases = pending_bases
   if #bases == 0 then
     return
@@ -109,12 +120,10 @@ local function push_front_of_priority(base, id, priority)
   members[#members + 1] = id
 end
 
---- Into a set. base: of the queue on whose behalf.
-local function push_member(base, key, member)
-  local pushes = pushes_of(base)
-  pushes.members = pushes.members or {}
-  pushes.members[key] = pushes.members[key] or {}
-  table.insert(pushes.members[key], member)
+--- Into a set.
+local function push_member(key, member)
+  pending_members[key] = pending_members[key] or {}
+  table.insert(pending_members[key], member)
 end
 
 --- Into wait or prioritized, as the priority says.

@@ -11,11 +11,12 @@ local removed = {}
 
 --- The jobs of a tree, or nil if they are too many. `children_of` answers nil if a job has more than it may have.
 local function jobs_of_tree(base, id, children_of)
-  local jobs, known = { { base = base, id = id, key = base .. id } }, { [base .. id] = true }
+  local jobs, known = { { base = base, id = id, key = base .. id, parents = {} } }, { [base .. id] = true }
   local looked_at = 0
   while looked_at < #jobs do
     looked_at = looked_at + 1
-    local children = children_of(jobs[looked_at].key, MOST_AT_ONCE)
+    local parent_key = jobs[looked_at].key
+    local children = children_of(parent_key, MOST_AT_ONCE)
     if not children then
       return nil
     end
@@ -23,7 +24,7 @@ local function jobs_of_tree(base, id, children_of)
       if not known[child] then
         known[child] = true
         local child_base, child_id = split_key(child)
-        jobs[#jobs + 1] = { base = child_base, id = child_id, key = child }
+        jobs[#jobs + 1] = { base = child_base, id = child_id, key = child, parents = { parent_key } }
       end
     end
     if #jobs > MOST_AT_ONCE then
