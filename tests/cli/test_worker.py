@@ -66,20 +66,26 @@ def test_unfinished_jobs_fail_if_that_is_wanted_and_a_second_signal_hurries(
     assert job.state() == "failed"
 
 
+@pytest.mark.parametrize(
+    ("work", "tasks", "threads"),
+    [("deaf", 1, False), ("in_a_thread", 0, True)],
+)
 def test_a_handler_that_no_cancellation_ends_does_not_keep_the_process(
-    serve: Serve, mail: toril.sync.Queue, tmp_path: Path
+    serve: Serve, mail: toril.sync.Queue, tmp_path: Path, work: str, tasks: int, threads: bool
 ) -> None:
     (tmp_path / "deaf.py").write_text(
-        "import asyncio, atexit, pathlib\n"
+        "import asyncio, atexit, pathlib, time\n"
         "from shop import worker as make\n"
         "atexit.register(pathlib.Path('left').touch)\n"
-        "async def work(job):\n"
+        "async def deaf(job):\n"
         "    while True:\n"
         "        try:\n"
         "            await asyncio.sleep(3600)\n"
         "        except asyncio.CancelledError:\n"
         "            pass\n"
-        "worker = make('mail', work)\n"
+        "async def in_a_thread(job):\n"
+        "    await asyncio.to_thread(time.sleep, 3600)\n"
+        f"worker = make('mail', {work})\n"
     )
     job = mail.add("deaf")
     service = serve("deaf:worker", "--grace", "0.1s")
@@ -88,7 +94,8 @@ def test_a_handler_that_no_cancellation_ends_does_not_keep_the_process(
 
     assert service.exit_code() == 0, service.lines
     assert job.state() == "waiting"
-    assert service.logged("leaving though tasks go on that were cancelled")[0]["tasks"] == 1
+    [said] = service.logged("leaving though handlers go on that were told to end")
+    assert (said["tasks"], said["threads"]) == (tasks, threads)
     # What was registered for the end was called.
     assert (tmp_path / "left").exists()
 

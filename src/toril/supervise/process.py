@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
-from typing import NoReturn, cast
 
 import msgspec
 
@@ -22,6 +21,7 @@ from toril import Worker
 from toril.errors import OptionError, StoreError
 from toril.supervise.banner import Banner
 from toril.supervise.health import health_server
+from toril.supervise.leaving import leave_if_held_up
 from toril.supervise.link import Link, Report
 from toril.supervise.logs import set_up_logs
 from toril.supervise.pages import View, page_of
@@ -30,12 +30,6 @@ from toril.supervise.serving import Serving
 from toril.supervise.target import TargetFailed, choose, load, users_part
 
 _logger = logging.getLogger("toril.worker")
-
-# Seconds that tasks have which were left behind by handlers, or are handlers that go on though cancelled.
-_LAST_WORDS = 1.0
-
-# What Python calls at the end of a process that is let come to one; it has no public name.
-_call_at_exit = cast("Callable[[], None]", vars(atexit)["_run_exitfuncs"])
 
 
 def complain(text: str) -> None:
@@ -55,10 +49,10 @@ def work(plan: Plan, number: int | None = None, end: socket.socket | None = None
     try:
         workers = choose(load(plan.target), plan.queues)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            executor = ThreadPoolExecutor(thread_name_prefix="asyncio")
+            runner.get_loop().set_default_executor(executor)
             runner.run(_serve(plan, workers, end))
-            if deaf := runner.run(_deaf()):
-                _logger.error("leaving though tasks go on that were cancelled", extra={"tasks": deaf})
-                _leave()
+            leave_if_held_up(runner, executor)
     except TargetFailed as failed:
         complain(f"{failed}\ntoril: {plan.target} raised this; nothing was started")
     except OptionError as error:
@@ -72,26 +66,6 @@ def work(plan: Plan, number: int | None = None, end: socket.socket | None = None
     else:
         return Exit.DONE
     return Exit.USAGE
-
-
-async def _deaf() -> int:
-    """Cancel the tasks that are left; answers how many go on, for which a loop that closes waits for ever."""
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in left:
-        task.cancel()
-    return len((await asyncio.wait(left, timeout=_LAST_WORDS))[1]) if left else 0
-
-
-def _leave() -> NoReturn:
-    """End the process without its loop: its workers are closed.
-
-    What is registered for the end of a process is called, such as what gives back an embedded server.
-    """
-    try:
-        _call_at_exit()
-        sys.stdout.flush()
-    finally:
-        os._exit(Exit.DONE)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

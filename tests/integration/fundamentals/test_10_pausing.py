@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.support.eventually import eventually
 from tests.support.factories import WorkerFactory, WorkerStarter
 from toril import Job, Queue
@@ -128,3 +130,17 @@ async def test_a_worker_may_be_paused_before_it_starts(queue: Queue, new_worker:
 
     await worker.resume()
     await job.result(timeout=3)
+
+
+async def test_a_handler_that_waits_for_its_own_end_is_told(queue: Queue, new_worker: WorkerFactory) -> None:
+    async def handler(job: Job) -> str:
+        with pytest.raises(RuntimeError, match="its own end; give wait=False"):
+            await worker.pause()
+        await worker.pause(wait=False)
+        return "paused"
+
+    worker = new_worker(handler)
+    await worker.start()
+
+    assert await (await queue.add("work")).result(timeout=5) == "paused"
+    assert worker.is_paused

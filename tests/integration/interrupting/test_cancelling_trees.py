@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from tests.support.eventually import eventually
-from tests.support.factories import QueueFactory, WorkerStarter
+from tests.support.factories import QueueFactory, WorkerFactory, WorkerStarter
 from toril import Cancellation, Flow, FlowProducer, Job, JobNode, JobNotInState, Queue
 from toril.model.parent import FailurePolicy
 
@@ -171,3 +171,18 @@ async def test_a_running_parent_adds_no_children_after_it_was_cancelled(
 
 async def _has_children(root: Job) -> bool:
     return (await root.dependency_counts())["unprocessed"] > 0
+
+
+async def test_a_parent_that_has_completed_though_it_was_cancelled_gets_children_again(
+    queue: Queue, new_worker: WorkerFactory
+) -> None:
+    worker = new_worker()
+    root = await queue.add("root")
+    taken = await worker.get_next_job()
+    assert taken is not None
+    assert await root.cancel() is Cancellation.UNREACHABLE
+    with pytest.raises(JobNotInState):
+        await queue.add("child", parent=root)
+    await worker.complete(taken, "done")
+
+    assert await (await queue.add("child", parent=root)).state() == "waiting"

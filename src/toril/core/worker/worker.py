@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Mapping
 from functools import partial
-from typing import Any, Unpack
+from typing import Unpack
 
 from toril.core.connection import Access
 from toril.core.job import Job
@@ -225,15 +225,21 @@ class Worker(ManualWorker):
             RuntimeError: A handler, middleware or ``on_stop`` calls it without a ``timeout``.
         """
         seconds = 0.0 if force else _seconds(timeout, "timeout")
-        if seconds is None and self._waits_for(asyncio.current_task()):
-            text = "it would wait for its own end; give a timeout, or close in a task of its own"
-            raise RuntimeError(f"the worker waits for what calls close() here, so that {text}")
+        if seconds is None:
+            self._refuse_own("close", "give a timeout, or close in a task of its own")
         self._fails_unfinished |= check_bool(fail_unfinished, "fail_unfinished")
         await asyncio.shield(self._begin_closing(seconds))
 
-    def _waits_for(self, task: asyncio.Task[Any] | None) -> bool:
-        """Whether the worker does not close before this task has ended."""
-        return task is not None and (task in self._slots.running.values() or task is self._life.words)
+    def _refuse_own(self, verb: str, advice: str) -> None:
+        """Refuse to wait for what calls this itself.
+
+        Raises:
+            RuntimeError: It is a handler, middleware or ``on_stop`` of this worker.
+        """
+        task = asyncio.current_task()
+        if task is not None and (task in self._slots.running.values() or task is self._life.words):
+            text = f"the worker waits for what calls {verb}() here, so that it would wait for its own end"
+            raise RuntimeError(f"{text}; {advice}")
 
     def _begin_closing(self, seconds: float | None) -> asyncio.Task[None]:
         if seconds is not None:
@@ -356,7 +362,12 @@ class Worker(ManualWorker):
 
         Args:
             wait: Return when the running jobs are settled.
+
+        Raises:
+            RuntimeError: A handler, middleware or ``on_stop`` calls it without ``wait=False``.
         """
+        if wait:
+            self._refuse_own("pause", "give wait=False")
         paused, self._paused = self._paused, True
         self._stop_taking()
         await self._stop_listening()

@@ -69,7 +69,8 @@ local function refusal(queue, job, made)
       return -5
     end
     -- Who has cancelled it has read its children by now. Of a key that is no job, others complain.
-    if redis.pcall('HGET', more.parentKey, 'defa') == CANCELLED then
+    local cancelled = redis.pcall('HGET', more.parentKey, 'defa') == CANCELLED
+    if cancelled and call('EXISTS', more.parentKey .. ':lock') == 1 then
       return -22
     end
   end
