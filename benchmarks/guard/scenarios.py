@@ -184,16 +184,39 @@ async def _run_flow(url: str) -> AsyncGenerator[Go]:
 
 @asynccontextmanager
 async def _working(url: str, queue: str, gate: Gate, slots: int) -> AsyncGenerator[Gate]:
-    """A worker whose slots are full, and that does nothing by the clock."""
+    """A worker whose slots are full, that is connected, and that does nothing by the clock."""
+    store = open_store(url)
+    connected = _connected(store)
     worker = Worker(
-        queue, gate.handle, url=url, concurrency=slots, skip_lock_renewal=True, skip_stalled_check=True
+        queue, gate.handle, store=store, concurrency=slots, skip_lock_renewal=True, skip_stalled_check=True
     )
     await worker.start()
     try:
         await gate.filled()
+        await connected.wait()
         yield gate
     finally:
         await worker.close(force=True)
+        await store.close()
+
+
+def _connected(store: Store) -> asyncio.Event:
+    """Set when what waits for word of jobs is connected, which is no part of a job's cost."""
+    connected, make = asyncio.Event(), store.waiter
+
+    def waiter(queue: QueueRef, worker: str | None) -> Waiter:
+        made = make(queue, worker)
+        connect = made.connect
+
+        async def connect_and_tell() -> None:
+            await connect()
+            connected.set()
+
+        setattr(made, connect.__name__, connect_and_tell)
+        return made
+
+    setattr(store, make.__name__, waiter)
+    return connected
 
 
 class _Held:
