@@ -54,6 +54,7 @@ async def test_one_of_several_queues_whose_server_stands_still(
 
     async with asyncio.timeout(SOON):
         await worker.close()
+    assert not worker.is_running
     server.thaw()
 
 

@@ -63,6 +63,7 @@ async def test_a_worker_that_is_forced_to_close_does_so_at_once(
 
     async with asyncio.timeout(2):
         await worker.close(force=True)
+    assert not worker.is_running
 
 
 async def test_the_locks_of_other_jobs_are_renewed(
